@@ -1,0 +1,150 @@
+# Shunt. `make` says what there is. Lists come first, then the rules that turn them into programs.
+
+# ---- what there is to build
+PROXY   := $(sort $(shell find proxy -name '*.c' ! -path proxy/main.c))
+HTTP    := $(sort $(wildcard plugins/http/*.c))
+PLUGINS := $(filter-out http,$(sort $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c))))))
+UNIT    := $(sort $(shell find test/unit -name 'test_*.c' 2>/dev/null))
+FLOW    := $(sort $(wildcard test/flow/test_*.c))
+FUZZ    := $(sort $(wildcard test/fuzz/fuzz_*.c))
+SIM     := $(filter-out $(FLOW),$(sort $(wildcard test/flow/*.c)))
+C       := proxy/main.c $(PROXY) $(foreach p,http $(PLUGINS),$(sort $(wildcard plugins/$p/*.c))) \
+           $(UNIT) $(FLOW) $(SIM) $(FUZZ)
+PURE    := $(filter proxy/base/% $(addprefix proxy/,net/address.c net/stream.c config/values.c \
+           config/complaint.c core/reason.c),$(PROXY)) # linked into each plugin as well (proxy/plugin.h)
+PACKAGES    := libuv libconfig libcares libpcre2-8 jansson
+amqp_LIBS   := -lrabbitmq
+SIM_PLUGINS := $(filter amqp,$(PLUGINS)) # what flow tests and fuzz targets can call into
+PREFIX      ?= /usr/local
+
+# ---- how
+# llhttp: Debian 12 has its C sources only; they need strict mode, later versions have no such switch.
+ifeq ($(shell pkg-config --exists libllhttp 2>/dev/null || echo no),)
+LLHTTP_LIBS := $(shell pkg-config --libs libllhttp)
+else
+LLHTTP     := $(wildcard /usr/share/llhttp/*.c)
+LLHTTP_CPP := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
+endif
+
+# Each variant has its own compiler, flags and folder. Sanitizers come from gcc, whose runtime is a
+# shared library and so serves plugins too; fuzzing needs clang, and links everything into one program.
+variant := $(or $(if $(SANITIZE),,release),$(if $(filter address%,$(SANITIZE)),asan),\
+    $(if $(filter thread,$(SANITIZE)),tsan),$(if $(filter fuzzer,$(SANITIZE)),fuzz),\
+    $(error SANITIZE is address,undefined or thread))
+CC := $(if $(filter fuzz,$(variant)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
+sane := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+release_C := -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+asan_C    := $(sane) -fsanitize=address,undefined
+tsan_C    := $(sane) -fsanitize=thread
+fuzz_C    := $(sane) -fsanitize=fuzzer-no-link,address,undefined
+fuzz_LD   := -fsanitize=fuzzer,address,undefined
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+        -Wimplicit-fallthrough -Werror
+CPP  := -Iproxy -I. -D_GNU_SOURCE $(LLHTTP_CPP)
+OPT  := -std=c11 -fPIC -pthread $($(variant)_C) $(CFLAGS)
+LD   := $($(variant)_C) $($(variant)_LD) -pthread -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
+LIBS  = $(LLHTTP_LIBS) $(shell pkg-config --libs $(PACKAGES)) -lm
+
+B    := build/$(variant)
+obj   = $(patsubst %.c,$B/obj/%.o,$(1))
+prog  = $(patsubst %.c,$B/%,$(1))
+llhttp_O := $(patsubst /usr/share/llhttp/%.c,$B/obj/llhttp/%.o,$(LLHTTP))
+say   = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+endif
+
+# ---- what the hand types
+.DEFAULT_GOAL := help
+.PHONY: help deps build test unit flow fuzz e2e soak bench lint format reference demo install clean \
+    units flows fuzzers tidy check-deps FORCE
+help:
+	@sed -n 's/^#: / /p' Makefile
+#: make build      build/shunt and build/plugins (also SANITIZE=address,undefined or SANITIZE=thread)
+#: make demo       one call, carried in three ways over a real RabbitMQ
+#: make test       every test; its parts: unit, flow, fuzz, e2e (T=WORD in the name, SANITIZE=thread)
+#: make soak       the same with full counts, fuzzing, valgrind and ten minutes of mixed load
+#: make bench      against HAProxy, nginx and bare clients of the same broker
+#: make lint       formatting, clang-tidy, shellcheck, house rules; make format mends the first
+#: make reference  config/reference, from the tables of settings
+#: make install    into PREFIX (/usr/local) below DESTDIR
+#: make deps       installs the Debian packages that building needs (the others install their own)
+#: make clean      removes build/
+#: V=1 shows each command.
+
+suite_fuzz := fuzz
+$(foreach s,unit flow e2e,$(eval suite_$s := $s:$(if $(filter tsan,$(variant)),tsan,asan)))
+deps:; @deploy/deps build
+build: $B/shunt $(PLUGINS:%=$B/plugins/%.so)
+	$(if $(SANITIZE),,@ln -sfn release/shunt build/shunt && ln -sfn release/plugins build/plugins)
+test unit flow fuzz e2e:
+	@deploy/deps test
+	@test/run $(T:%=-k %) $(suite_$@)
+soak:
+	@deploy/deps soak
+	@SHUNT_SOAK=1 test/run $(T:%=-k %)
+bench demo:
+	@deploy/deps $@
+	@$(MAKE) --no-print-directory build
+	@$(if $(filter bench,$@),test,deploy)/$@/run
+lint:
+	@deploy/deps lint
+	@test/run-lint; status=$$?; $(MAKE) --no-print-directory --keep-going tidy && exit $$status
+format:
+	@deploy/deps lint
+	@find proxy plugins test -name '*.[ch]' -exec clang-format -i {} +
+reference: build
+	@$B/shunt reference >$B/reference.md && cp $B/reference.md config/reference.md
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/shunt/plugins $(DESTDIR)$(PREFIX)/share/shunt
+	install $B/shunt $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(PLUGINS:%=$B/plugins/%.so) $(DESTDIR)$(PREFIX)/lib/shunt/plugins/
+	cp -R config $(DESTDIR)$(PREFIX)/share/shunt/
+clean:
+	@rm -rf build
+
+# ---- programs
+.SECONDARY:
+units:   $(call prog,$(UNIT))
+flows:   $(call prog,$(FLOW))
+fuzzers: $(call prog,$(FUZZ))
+tidy:    $(patsubst %.c,$B/tidy/%.ok,$(C))
+
+program = $(call say,LD) mkdir -p $(@D) && $(CC) $(LD) -pie -o $@ $(filter %.o,$^) \
+    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(1)
+$B/shunt: $(call obj,proxy/main.c $(PROXY) $(HTTP)) $(llhttp_O) $B/sources
+	$(program)
+$(call prog,$(UNIT) $(FLOW) $(FUZZ)): $B/%: $B/obj/%.o $B/shunt.a
+	$(call program,$(foreach p,$(PLUGINS),$($p_LIBS)) $(if $(filter fuzz,$(variant)),,-lcmocka))
+$(call prog,$(FLOW)): $(call obj,$(SIM))
+$(call prog,$(FLOW) $(FUZZ)): $(SIM_PLUGINS:%=$B/plugins/%.a)
+
+define plugin
+$B/plugins/$(1).so: $(call obj,$(wildcard plugins/$(1)/*.c)) $B/base.a
+$B/plugins/$(1).a: $(call obj,$(wildcard plugins/$(1)/*.c))
+$(filter $B/test/unit/plugins/$(1)/%,$(call prog,$(UNIT))): $B/plugins/$(1).a
+endef
+$(foreach p,$(PLUGINS),$(eval $(call plugin,$p)))
+$B/plugins/%.so:
+	$(call say,LD) mkdir -p $(@D) && $(CC) $(LD) -shared -Wl,-z,defs -Wl,--exclude-libs,ALL -o $@ \
+	    $(filter %.o,$^) $(filter %.a,$^) $($*_LIBS) -luv
+
+$B/shunt.a: $(call obj,$(PROXY) $(HTTP)) $(llhttp_O) $B/sources
+$B/base.a: $(call obj,$(PURE)) $B/sources
+%.a:
+	$(call say,AR) mkdir -p $(@D) && rm -f $@ && $(or $(AR),ar) rcs $@ $(filter %.o,$^)
+
+$B/obj/llhttp/%.o: /usr/share/llhttp/%.c Makefile | check-deps
+	$(call say,CC) mkdir -p $(@D) && $(CC) $(CPP) $(OPT) -w -c -o $@ $<
+$B/obj/%.o: %.c Makefile | check-deps
+	$(call say,CC) mkdir -p $(@D) && $(CC) $(CPP) $(OPT) $(WARN) $(if $(filter test/fuzz/%,$<),-Wno-missing-prototypes) \
+	    -MMD -MP -c -o $@ $<
+$B/tidy/%.ok: %.c $B/obj/%.o .clang-tidy
+	$(call say,TIDY) mkdir -p $(@D) && clang-tidy --quiet --warnings-as-errors='*' $< -- $(CPP) -std=c11 && touch $@
+-include $(patsubst %.c,$B/obj/%.d,$(C))
+
+$B/sources: FORCE # a source that was removed must leave the archives too
+	@mkdir -p $B && echo '$(PROXY) $(HTTP)' | cmp -s - $@ || echo '$(PROXY) $(HTTP)' >$@
+check-deps:
+	@deploy/deps --check build || { echo 'Some packages are missing: run `make deps`.' >&2; exit 1; }
