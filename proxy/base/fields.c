@@ -1,0 +1,244 @@
+/* An array in an arena, walked from its start: messages have tens of fields, not thousands.
+ *
+ * field_token is on the path of every field of every head. For each length there is a comparison with just the names
+ * of that length, which the compiler makes from FIELD_NAMES: all others vanish, since lengths are constants there.
+ * Failure: the arena's cap, when the array grows or a copy is asked for.
+ */
+#include "base/fields.h"
+
+#include <assert.h>
+
+enum { FIRST_CAP = 16 };
+
+/* The lengths that names have. */
+/* clang-format off */
+#define LENGTHS(X)                                                            \
+    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)     \
+    X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26)   \
+    X(27) X(28) X(29)
+/* clang-format on */
+
+/* Never instantiated: as large as the longest name and its NUL. */
+union longest_name {
+#define X(token, text) char token[sizeof(text)];
+    FIELD_NAMES(X)
+#undef X
+};
+
+enum { SHORTEST_NAME = 2, LONGEST_NAME = 29 };
+_Static_assert(sizeof(union longest_name) == LONGEST_NAME + 1, "LENGTHS has every length");
+
+static inline uint8_t lower(uint8_t byte)
+{
+    return (uint8_t)(byte + ((uint8_t)(byte - 'A') < 26) * ('a' - 'A'));
+}
+
+__attribute__((always_inline)) static inline enum field_name among_length(const uint8_t *name,
+                                                                          size_t len)
+{
+#define X(token, text)                                           \
+    if (sizeof(text) - 1 == len && memcmp(name, text, len) == 0) \
+        return FIELD_##token;
+    FIELD_NAMES(X)
+#undef X
+    return FIELD_OTHER;
+}
+
+enum field_name field_token(struct slice name)
+{
+    if (name.len < SHORTEST_NAME || name.len > LONGEST_NAME)
+        return FIELD_OTHER;
+    uint8_t low[LONGEST_NAME];
+    for (size_t i = 0; i < name.len; i++)
+        low[i] = lower(name.at[i]);
+
+    switch (name.len) {
+#define X(len) \
+    case len:  \
+        return among_length(low, len);
+        LENGTHS(X)
+#undef X
+    default:
+        return FIELD_OTHER;
+    }
+}
+
+struct slice field_text(enum field_name token)
+{
+    static const struct slice texts[FIELD_NAMES_COUNT] = {
+#define X(token, text) [FIELD_##token] = { .at = (const uint8_t *)text, .len = sizeof(text) - 1 },
+        FIELD_NAMES(X)
+#undef X
+    };
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    return texts[token];
+}
+
+static int grow(struct fields *fields, struct arena *arena)
+{
+    uint32_t cap = fields->cap == 0 ? FIRST_CAP : fields->cap * 2;
+    assert(cap > fields->cap);
+    struct field *at = arena_try(arena, cap * sizeof(*at));
+    if (at == NULL)
+        return -1;
+    if (fields->count > 0)
+        memcpy(at, fields->at, fields->count * sizeof(*at));
+    fields->at = at;
+    fields->cap = cap;
+    return 0;
+}
+
+int fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
+{
+    assert(fields->count <= fields->cap);
+    if (fields->count == fields->cap && grow(fields, arena) != 0)
+        return -1;
+    fields->at[fields->count++] =
+        (struct field){ .name = name, .value = value, .token = field_token(name) };
+    fields->bytes += name.len + value.len;
+    return 0;
+}
+
+int fields_add_copy(struct fields *fields, struct arena *arena, struct slice name,
+                    struct slice value)
+{
+    struct slice name_copy = arena_copy(arena, name);
+    struct slice value_copy = arena_copy(arena, value);
+    if (name_copy.at == NULL || value_copy.at == NULL)
+        return -1;
+    return fields_add(fields, arena, name_copy, value_copy);
+}
+
+static const struct field *find_from(const struct fields *fields, uint32_t from,
+                                     enum field_name token)
+{
+    for (uint32_t i = from; i < fields->count; i++) {
+        if (fields->at[i].token == token)
+            return &fields->at[i];
+    }
+    return NULL;
+}
+
+static const struct field *find_name_from(const struct fields *fields, uint32_t from,
+                                          struct slice name)
+{
+    for (uint32_t i = from; i < fields->count; i++) {
+        if (slice_equal_nocase(fields->at[i].name, name))
+            return &fields->at[i];
+    }
+    return NULL;
+}
+
+const struct field *fields_find(const struct fields *fields, enum field_name token)
+{
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    return find_from(fields, 0, token);
+}
+
+const struct field *fields_next(const struct fields *fields, const struct field *after)
+{
+    assert(after >= fields->at && after < fields->at + fields->count);
+    uint32_t from = (uint32_t)(after - fields->at) + 1;
+    return after->token == FIELD_OTHER ? find_name_from(fields, from, after->name)
+                                       : find_from(fields, from, after->token);
+}
+
+const struct field *fields_find_name(const struct fields *fields, struct slice name)
+{
+    enum field_name token = field_token(name);
+    return token == FIELD_OTHER ? find_name_from(fields, 0, name) : find_from(fields, 0, token);
+}
+
+unsigned fields_times(const struct fields *fields, enum field_name token)
+{
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    unsigned times = 0;
+    for (uint32_t i = 0; i < fields->count; i++)
+        times += fields->at[i].token == token;
+    return times;
+}
+
+void fields_remove(struct fields *fields, enum field_name token)
+{
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        struct field *field = &fields->at[i];
+        if (field->token != token)
+            fields->at[kept++] = *field;
+        else
+            fields->bytes -= field->name.len + field->value.len;
+    }
+    fields->count = kept;
+}
+
+static bool lists(struct slice value, struct slice word)
+{
+    for (;;) {
+        size_t comma = slice_find(value, ',');
+        if (slice_equal_nocase(slice_trim(slice_first(value, comma)), word))
+            return true;
+        if (comma == value.len)
+            return false;
+        value = slice_from(value, comma + 1);
+    }
+}
+
+bool fields_lists(const struct fields *fields, enum field_name token, struct slice word)
+{
+    assert(word.len > 0);
+    const struct field *field = fields_find(fields, token);
+    for (; field != NULL; field = fields_next(fields, field)) {
+        if (lists(field->value, word))
+            return true;
+    }
+    return false;
+}
+
+bool field_is_hop_by_hop(enum field_name token)
+{
+    static const bool hop_by_hop[FIELD_NAMES_COUNT] = {
+        [FIELD_CONNECTION] = true,
+        [FIELD_KEEP_ALIVE] = true,
+        [FIELD_PROXY_CONNECTION] = true,
+        [FIELD_TE] = true,
+        [FIELD_TRANSFER_ENCODING] = true,
+        [FIELD_UPGRADE] = true,
+        /* RFC 9110 §11.7: for the next proxy or client only. */
+        [FIELD_PROXY_AUTHENTICATE] = true,
+        [FIELD_PROXY_AUTHORIZATION] = true,
+    };
+    assert(token < FIELD_NAMES_COUNT);
+    return hop_by_hop[token];
+}
+
+static bool is_token_byte(uint8_t byte)
+{
+    static const bool punctuation[128] = {
+        ['!'] = true,  ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
+        ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+        ['^'] = true,  ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
+    };
+    uint8_t low = lower(byte);
+    return (low >= 'a' && low <= 'z') || (byte >= '0' && byte <= '9') ||
+           (byte < sizeof(punctuation) && punctuation[byte]);
+}
+
+bool field_name_valid(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (!is_token_byte(name.at[i]))
+            return false;
+    }
+    return name.len > 0;
+}
+
+bool field_value_valid(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t byte = value.at[i];
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+            return false;
+    }
+    return true;
+}
