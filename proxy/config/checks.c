@@ -1,0 +1,290 @@
+/* The checks across tables, in the order in which a reader of the file would notice them. */
+#include "config/checks.h"
+
+#include <assert.h>
+
+#include "config/notation.h"
+
+struct check {
+    const struct values *top;
+    const struct document *document;
+    struct complaints *complaints;
+};
+
+/* Whether something in a list of the top level could not be read, so that what seems missing may be there. */
+static bool is_broken(const struct check *check, const char *list)
+{
+    const config_setting_t *setting = config_setting_get_member(
+        config_root_setting(&check->document->tree), list);
+    if (setting == NULL)
+        return check->document->root->broken;
+    return node_of(setting)->broken || node_of(setting)->told;
+}
+
+static void check_reference(const struct check *check, struct value *value)
+{
+    const char *list = value->setting->refers;
+    assert(list != NULL && value->text != NULL);
+    const struct value *groups = values_get(check->top, list);
+    const char **names = arena_get(check->document->arena, (groups->count + 1) * sizeof(*names));
+    size_t count = 0;
+    bool unnamed = false;
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct value *name = values_get(groups->groups[i], "name");
+        if (name->text != NULL && strcmp(name->text, value->text) == 0) {
+            value->number = (int64_t)i;
+            return;
+        }
+        unnamed = unnamed || name->text == NULL;
+        if (name->text != NULL && !name->variable)
+            names[count++] = name->text;
+    }
+    if (is_broken(check, list) || unnamed)
+        return;
+
+    struct complaint *complaint = complain(check->complaints, value->place,
+                                           "no entry of '%s' has this name", list);
+    size_t len = 0;
+    char expected[300] = "";
+    for (size_t i = 0; i < count && len < sizeof(expected) - 1; i++)
+        len += (size_t)snprintf(expected + len, sizeof(expected) - len, "%s%s",
+                                i == 0 ? "one of " : ", ", names[i]);
+    complaint_expected(check->complaints, complaint, "%s",
+                       count == 0 ? "one that is in the file" : expected);
+    const char *nearest = value->variable ? NULL : nearest_name(value->text, names);
+    if (nearest != NULL)
+        complaint_hint(check->complaints, complaint, "did you mean '%s'?", nearest);
+}
+
+static void check_unique(const struct check *check, const struct value *list, const char *key)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct value *value = values_get(list->groups[i], key);
+        for (size_t j = 0; value->text != NULL && j < i; j++) {
+            const struct value *before = values_get(list->groups[j], key);
+            if (before->text == NULL || strcmp(before->text, value->text) != 0)
+                continue;
+            struct complaint *complaint = complain(check->complaints, value->place,
+                                                   "the same %s twice in '%s'", key,
+                                                   list->setting->key);
+            complaint_expected(check->complaints, complaint, "another %s than in line %u", key,
+                               before->place.line);
+            break;
+        }
+    }
+}
+
+/* References and unique settings, wherever the tables have them. */
+static void check_rows(const struct check *check, const struct values *values)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        struct value *value = &values->at[i];
+        if (value->setting->type == SETTING_REFERENCE && value->text != NULL)
+            check_reference(check, value);
+        if (!value->written || value->groups == NULL)
+            continue;
+        for (const struct setting *row = value->setting->children; row->key != NULL; row++) {
+            if (value->setting->type == SETTING_GROUPS && (row->flags & SETTING_UNIQUE) != 0)
+                check_unique(check, value, row->key);
+        }
+        for (size_t j = 0; j < value->count; j++)
+            check_rows(check, value->groups[j]);
+    }
+}
+
+static void check_apart(const struct check *check, const struct value *value,
+                        const struct value *before, const char *what)
+{
+    struct endpoint a, b;
+    if (value->text == NULL || before->text == NULL)
+        return;
+    if (endpoint_read(value->text, &a) != 0 || endpoint_read(before->text, &b) != 0)
+        return;
+    if (!endpoint_overlaps(&a, &b))
+        return;
+    struct complaint *complaint = complain(check->complaints, value->place,
+                                           "%s has an address that is taken already", what);
+    complaint_expected(check->complaints, complaint, "another one than in line %u",
+                       before->place.line);
+}
+
+static void check_addresses(const struct check *check)
+{
+    const struct value *listeners = values_get(check->top, "listeners");
+    for (size_t i = 0; i < listeners->count; i++) {
+        for (size_t j = 0; j < i; j++)
+            check_apart(check, values_get(listeners->groups[i], "address"),
+                        values_get(listeners->groups[j], "address"), "the listener");
+    }
+    const struct value *admin = values_get(values_group(check->top, "admin"), "address");
+    for (size_t i = 0; i < listeners->count; i++)
+        check_apart(check, admin, values_get(listeners->groups[i], "address"), "admin");
+
+    struct endpoint endpoint;
+    if (admin->text != NULL && endpoint_read(admin->text, &endpoint) == 0 &&
+        !endpoint_is_loopback(&endpoint)) {
+        struct complaint *complaint = complain(check->complaints, admin->place,
+                                               "admin would be open to the network");
+        complaint_expected(check->complaints, complaint,
+                           "a loopback address such as \"127.0.0.1:15000\", or \"unix:/path\"");
+    }
+}
+
+/* The block that `style` names must be there. */
+static void check_style(const struct check *check, const struct values *route)
+{
+    const struct value *style = values_get(route, "style");
+    if (style->text == NULL || values_has(route, style->text))
+        return;
+    const config_setting_t *tree = config_root_setting(&check->document->tree);
+    const config_setting_t *routes = config_setting_get_member(tree, "routes");
+    for (unsigned i = 0; i < (unsigned)config_setting_length(routes); i++) {
+        const struct node *node = node_of(config_setting_get_elem(routes, i));
+        if (node->broken && node->value.line == route->place.line &&
+            node->value.column == route->place.column)
+            return;
+    }
+    struct complaint *complaint = complain(
+        check->complaints, style->place,
+        "the style is '%s', but the route has no block of that name", style->text);
+    complaint_expected(check->complaints, complaint, "%s = { … } in this route", style->text);
+}
+
+static bool is_pointer(const char *text)
+{
+    return strncmp(text, "json:", 5) == 0 && (text[5] == '/' || text[5] == '\0');
+}
+
+static void check_message_id(const struct check *check, const struct value *value)
+{
+    if (value->text == NULL || is_pointer(value->text))
+        return;
+    bool header = strncmp(value->text, "header:", 7) == 0 &&
+                  token_valid(slice_text(value->text + 7));
+    if (header)
+        return;
+    struct complaint *complaint = complain(check->complaints, value->place,
+                                           "this names no source of an ID");
+    complaint_expected(check->complaints, complaint, "\"header:NAME\" or \"json:/pointer\"");
+}
+
+static void check_names(const struct check *check, const struct value *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (token_valid(slice_text(names->texts[i])))
+            continue;
+        struct complaint *complaint = complain(check->complaints, names->places[i],
+                                               "this is not the name of a header");
+        complaint_expected(check->complaints, complaint, "a name such as \"authorization\"");
+    }
+}
+
+static void check_never_wins(const struct check *check, const struct value *routes, size_t index)
+{
+    const struct values *route = routes->groups[index];
+    for (size_t i = 0; i < index; i++) {
+        const struct values *earlier = routes->groups[i];
+        if (!route_covers(earlier, route))
+            continue;
+        const struct value *name = values_get(earlier, "name");
+        struct place place = values_has(route, "match") ? values_place(route, "match")
+                                                        : route->place;
+        struct complaint *complaint = complain(
+            check->complaints, place,
+            "this route can never win: '%s' in line %u takes all its calls",
+            name->text == NULL || name->variable ? "the route" : name->text, earlier->place.line);
+        complaint_expected(check->complaints, complaint, "the narrower route above the wider one");
+        return;
+    }
+}
+
+static void check_routes(const struct check *check)
+{
+    const struct value *routes = values_get(check->top, "routes");
+    bool broken = is_broken(check, "routes"); /* what could not be read may set two routes apart */
+    for (size_t i = 0; i < routes->count; i++) {
+        const struct values *route = routes->groups[i];
+        check_style(check, route);
+        check_message_id(check, values_get(route, "message_id"));
+        check_names(check, values_get(route, "carry"));
+        check_match(values_group(route, "match"), check->document, check->complaints);
+    }
+    for (size_t i = 0; i < routes->count && !broken; i++)
+        check_never_wins(check, routes, i);
+}
+
+static bool is_result(const char *text)
+{
+    struct slice status = slice_text(text);
+    uint64_t number;
+    if (is_pointer(text))
+        return true;
+    bool class = status.len == 3 && status.at[0] >= '1' && status.at[0] <= '5' &&
+                 slice_is(slice_from(status, 1), "xx");
+    return class || (slice_number(status, &number) == 0 && number >= 100 && number <= 599);
+}
+
+static void check_results(const struct check *check, const struct value *results)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        if (is_result(results->texts[i]))
+            continue;
+        struct complaint *complaint = complain(check->complaints, results->places[i],
+                                               "this is not an answer of a service");
+        complaint_expected(check->complaints, complaint,
+                           "a status such as \"404\" or \"5xx\", or \"json:/pointer\"");
+    }
+}
+
+static void check_retry(const struct check *check, const struct values *retry)
+{
+    if (values_ms(retry, "backoff") <= values_ms(retry, "max_backoff"))
+        return;
+    bool written = values_has(retry, "max_backoff");
+    struct complaint *complaint = complain(check->complaints,
+                                           values_place(retry, written ? "max_backoff" : "backoff"),
+                                           "'max_backoff' is shorter than 'backoff'");
+    complaint_expected(check->complaints, complaint, "it to be as long at least");
+}
+
+static void check_subscriptions(const struct check *check)
+{
+    const struct value *subscriptions = values_get(check->top, "subscriptions");
+    for (size_t i = 0; i < subscriptions->count; i++) {
+        const struct values *subscription = subscriptions->groups[i];
+        const struct values *result = values_group(subscription, "result");
+        check_names(check, values_get(subscription, "trust"));
+        check_retry(check, values_group(subscription, "retry"));
+        check_results(check, values_get(result, "ok"));
+        check_results(check, values_get(result, "retry"));
+        check_results(check, values_get(result, "dead"));
+        const struct value *allow = values_get(subscription, "allow");
+        for (size_t j = 0; j < allow->count; j++)
+            check_allow(allow->groups[j], check->complaints);
+    }
+}
+
+/* A file that starts nothing is most likely cut off or empty by mistake. */
+static void check_purpose(const struct check *check)
+{
+    bool something = values_get(check->top, "listeners")->count > 0 ||
+                     values_get(check->top, "subscriptions")->count > 0;
+    if (something || check->complaints->errors > 0)
+        return;
+    struct complaint *complaint = complain(check->complaints, check->top->place,
+                                           "there is nothing to do in this file");
+    complaint_expected(check->complaints, complaint,
+                       "at least one entry of 'listeners' or of 'subscriptions'");
+}
+
+void config_check(const struct config *config, const struct document *document,
+                  struct complaints *complaints)
+{
+    assert(config->top != NULL);
+    struct check check = { .top = config->top, .document = document, .complaints = complaints };
+    check_rows(&check, config->top);
+    check_addresses(&check);
+    check_routes(&check);
+    check_subscriptions(&check);
+    check_purpose(&check);
+}

@@ -1,0 +1,21 @@
+/* What no single table can see: names that must exist or must not repeat, addresses, patterns, routes in each other's
+ * way. Each check complains by itself; together they see the configuration only after the tables took it. */
+#ifndef CONFIG_CHECKS_H
+#define CONFIG_CHECKS_H
+
+#include "config/config.h"
+#include "config/scanner.h"
+
+/* All of them. `document` tells what could not be read, so that nobody complains of its absence. */
+void config_check(const struct config *config, const struct document *document,
+                  struct complaints *complaints);
+
+/* patterns.c: `path`, `path_regex`, `host`, `method` of a route's match or of an entry of `allow`. */
+void check_match(const struct values *match, const struct document *document,
+                 struct complaints *complaints);
+void check_allow(const struct values *allow, struct complaints *complaints);
+
+/* cover.c: whether every call that `later` would match is matched by `earlier` before it. */
+bool route_covers(const struct values *earlier, const struct values *later);
+
+#endif

@@ -1,0 +1,265 @@
+/* Every setting of a file, said once. The reference is generated from these rows. */
+#include <stddef.h>
+
+#include "config/config.h"
+
+#define SECOND INT64_C(1000)
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
+#define KIB    INT64_C(1024)
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+
+static const char *const unmatched_choices[] = { "pass", "refuse", NULL };
+static const char *const format_choices[] = { "auto", "text", "json", NULL };
+static const char *const level_choices[] = { "debug", "info", "warning", "error", NULL };
+static const char *const deliver_schemes[] = { "http", NULL };
+
+static const struct setting listener_rows[] = {
+    { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What the listener is called in logs." },
+    { "address", SETTING_ADDRESS, SETTING_REQUIRED, .since = "0.1",
+      .help = "Where the application reaches Shunt; a loopback address unless others on the "
+              "network shall." },
+    { "host", SETTING_HOSTPORT, SETTING_BARE, .since = "0.1",
+      .help = "The service that a call which names only this listener is meant for: the "
+              "application's base URL "
+              "then is this listener." },
+    { 0 },
+};
+
+static const struct setting limit_rows[] = {
+    { "connections", SETTING_NUMBER, 0, "10000", 1, 1000000, .since = "0.1",
+      .help = "The most connections of callers at a time." },
+    { "head", SETTING_SIZE, 0, "64KB", 1 * KIB, 1 * MIB, .since = "0.1",
+      .help =
+          "The largest head of a request or a response: its first line and all header fields." },
+    { "head_fields", SETTING_NUMBER, 0, "200", 1, 10000, .since = "0.1",
+      .help = "The most header fields of a request or a response." },
+    { 0 },
+};
+
+static const struct setting timeout_rows[] = {
+    { "head", SETTING_DURATION, 0, "10s", 1, 1 * HOUR, .since = "0.1",
+      .help = "How long a caller may take to send the head of a request." },
+    { "idle", SETTING_DURATION, 0, "60s", 1, 1 * DAY, .since = "0.1",
+      .help = "How long a caller's connection may rest between two requests." },
+    { "body", SETTING_DURATION, 0, "30s", 1, 1 * HOUR, .since = "0.1",
+      .help = "How long a body may make no progress." },
+    { 0 },
+};
+
+static const struct setting admin_rows[] = {
+    { "address", SETTING_ADDRESS, SETTING_REQUIRED | SETTING_UNIX, .since = "0.1",
+      .help = "Where health and metrics are asked for: a loopback address or a Unix socket." },
+    { "hosts", SETTING_TEXTS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Further names that a Host header may have there; loopback names always serve." },
+    { 0 },
+};
+
+static const struct setting upstream_rows[] = {
+    { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What routes call this upstream." },
+    { "endpoints", SETTING_HOSTPORTS, SETTING_REQUIRED | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "The hosts and ports that serve it, taken in turn." },
+    { "connect_timeout", SETTING_DURATION, 0, "1s", 1, 10 * 60 * SECOND, .since = "0.1",
+      .help = "How long a connection may take to open." },
+    { "connections", SETTING_NUMBER, 0, "256", 1, 100000, .since = "0.1",
+      .help = "The most connections to this upstream at a time." },
+    { "idle", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
+      .help = "How long an unused connection is kept for the next call." },
+    { 0 },
+};
+
+static const struct setting broker_rows[] = {
+    { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What routes and subscriptions call this broker." },
+    { "plugin", SETTING_TEXT, SETTING_REQUIRED | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "The plugin that speaks to it, such as \"amqp\"; it brings the further settings." },
+    { 0 },
+};
+
+static const struct setting match_rows[] = {
+    { "host", SETTING_TEXTS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Hosts that are called, \"inventory\" or \"*.svc\"; case, port and a trailing dot do "
+              "not count." },
+    { "method", SETTING_TEXTS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Methods, such as \"POST\"." },
+    { "path", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "A path, \"/orders\"; with one segment open, \"/orders/{id}\"; or with all below it, "
+              "\"/orders/*\"." },
+    { "path_regex", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "A regular expression (PCRE2) for the path, instead of `path`." },
+    { "headers", SETTING_HEADERS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Headers that must be there, \"name: value\"; the value \"*\" takes any." },
+    { "query", SETTING_PROPERTIES, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Query parameters that must be there, \"name=value\"; the value \"*\" takes any." },
+    { 0 },
+};
+
+static const struct setting sync_rows[] = {
+    { "upstream", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "upstreams", .since = "0.1",
+      .help = "The upstream that the call is forwarded to." },
+    { 0 },
+};
+
+static const struct setting request_reply_rows[] = {
+    { "broker", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "brokers", .since = "0.1",
+      .help = "The broker that carries the request and its reply." },
+    { 0 },
+};
+
+static const struct setting respond_rows[] = {
+    { "status", SETTING_NUMBER, 0, "202", 200, 299, .since = "0.1",
+      .help = "The status that the caller gets once the broker has the event." },
+    { "headers", SETTING_HEADERS, 0, .since = "0.1",
+      .help = "Headers of that answer, \"name: value\"." },
+    { "body", SETTING_TEXT, 0, .since = "0.1", .help = "The body of that answer." },
+    { 0 },
+};
+
+static const struct setting event_rows[] = {
+    { "broker", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "brokers", .since = "0.1",
+      .help = "The broker that the event is published to." },
+    { "respond", SETTING_GROUP, .children = respond_rows, .since = "0.1",
+      .help = "The answer to the caller once the event is safe." },
+    { 0 },
+};
+
+static const struct setting route_rows[] = {
+    { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What the route is called in logs, metrics and answers." },
+    { "match", SETTING_GROUP, .children = match_rows, .since = "0.1",
+      .help = "Which calls take this route: those that fulfil all that is written here; without "
+              "it, every call." },
+    { "style", SETTING_CHOICE, SETTING_REQUIRED, .choices = style_names, .since = "0.1",
+      .help = "How the call is carried: the one word. The block of that name must be there too." },
+    { "timeout", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
+      .help = "How long the whole call may take." },
+    { "max_body", SETTING_SIZE, 0, "1MB", 0, 1 * GIB, .since = "0.1",
+      .help = "The largest request body that becomes a message; for `sync`, which streams, only "
+              "when written." },
+    { "max_reply", SETTING_SIZE, 0, "10MB", 0, 1 * GIB, .since = "0.1",
+      .help = "The largest reply that is taken from a broker." },
+    { "message_id", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Where the call's ID comes from, \"header:NAME\" or \"json:/pointer\"; otherwise it "
+              "is drawn." },
+    { "carry", SETTING_TEXTS, 0, .since = "0.1",
+      .help =
+          "Headers such as \"authorization\" that events keep although messages rest in brokers." },
+    { "sync", SETTING_GROUP, SETTING_PLUGIN, .children = sync_rows, .since = "0.1",
+      .help =
+          "The call as HTTP to an upstream. Reads on routes of style `event` take it as well." },
+    { "request_reply", SETTING_GROUP, SETTING_PLUGIN, .children = request_reply_rows,
+      .since = "0.1", .help = "The call as a message to one receiver, whose reply is the answer." },
+    { "event", SETTING_GROUP, SETTING_PLUGIN, .children = event_rows, .since = "0.1",
+      .help = "The call as an event: answered once the broker has it." },
+    { 0 },
+};
+
+static const struct setting allow_rows[] = {
+    { "method", SETTING_TEXTS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Methods that a message may ask for; without it, any." },
+    { "path", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help =
+          "Paths that a message may ask for, written as in a route's `match`; without it, any." },
+    { 0 },
+};
+
+static const struct setting retry_rows[] = {
+    { "attempts", SETTING_NUMBER, 0, "8", 1, 1000, .since = "0.1",
+      .help = "How often a message is delivered at most." },
+    { "backoff", SETTING_DURATION, 0, "250ms", 1, 1 * HOUR, .since = "0.1",
+      .help = "How long the first repetition waits; each further one waits twice as long." },
+    { "max_backoff", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
+      .help = "The longest wait between two attempts." },
+    { "max_age", SETTING_DURATION, 0, "24h", 1, 365 * DAY, .since = "0.1",
+      .help = "A message older than this is not tried again." },
+    { "hold", SETTING_DURATION, 0, "10m", 1, 1 * DAY, .since = "0.1",
+      .help = "The longest that a message is held unacknowledged; below a third of the broker's "
+              "consumer_timeout." },
+    { 0 },
+};
+
+static const struct setting result_rows[] = {
+    { "ok", SETTING_TEXTS, SETTING_NOT_EMPTY, "2xx", .since = "0.1",
+      .help = "Answers that mean success: a status, \"2xx\", or \"json:/pointer\" where that is in "
+              "the body." },
+    { "retry", SETTING_TEXTS, 0, "408, 425, 429, 5xx", .since = "0.1",
+      .help = "Answers after which the message is tried again." },
+    { "dead", SETTING_TEXTS, 0, .since = "0.1",
+      .help = "Answers that make it a dead letter; whatever is in none of the three does so too." },
+    { 0 },
+};
+
+static const struct setting subscription_rows[] = {
+    { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What the subscription is called in logs and metrics." },
+    { "broker", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "brokers", .since = "0.1",
+      .help = "The broker that it consumes from." },
+    { "deliver", SETTING_URL, SETTING_REQUIRED, .choices = deliver_schemes, .since = "0.1",
+      .help = "The local service that gets the calls, such as \"http://127.0.0.1:8080\"." },
+    { "allow", SETTING_GROUPS, SETTING_NOT_EMPTY, .children = allow_rows, .since = "0.1",
+      .help = "What messages may call; without it, only POST to the `deliver` URL itself." },
+    { "trust", SETTING_TEXTS, 0, .since = "0.1",
+      .help = "Headers such as \"x-forwarded-for\" that are taken from messages as they are." },
+    { "timeout", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
+      .help = "How long the local service may take for one call." },
+    { "concurrency", SETTING_NUMBER, 0, "16", 1, 10000, .since = "0.1",
+      .help = "The most calls to the local service at a time." },
+    { "max_body", SETTING_SIZE, 0, "10MB", 0, 1 * GIB, .since = "0.1",
+      .help = "The largest message that is delivered; a larger one becomes a dead letter." },
+    { "max_reply", SETTING_SIZE, 0, "10MB", 0, 1 * GIB, .since = "0.1",
+      .help = "The largest answer that is sent back; a larger one becomes a small error reply." },
+    { "retry", SETTING_GROUP, .children = retry_rows, .since = "0.1",
+      .help = "How a delivery that failed is repeated." },
+    { "dead_letter", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Where messages go that cannot be delivered; `<queue>.dead` when not written." },
+    { "result", SETTING_GROUP, .children = result_rows, .since = "0.1",
+      .help = "What the local service's answers mean for the message." },
+    { 0 },
+};
+
+static const struct setting log_rows[] = {
+    { "format", SETTING_CHOICE, 0, "auto", .choices = format_choices, .since = "0.1",
+      .help = "How lines look; `auto` is text on a terminal and JSON elsewhere." },
+    { "calls", SETTING_FLAG, 0, "true", .since = "0.1", .help = "Whether each call gets a line." },
+    { "level", SETTING_CHOICE, 0, "info", .choices = level_choices, .since = "0.1",
+      .help = "The least important lines that are written." },
+    { 0 },
+};
+
+const struct setting config_table[] = {
+    { "service", SETTING_TEXT, SETTING_NOT_EMPTY, "shunt", .since = "0.1",
+      .help = "The name of the service that this Shunt stands beside." },
+    { "instance", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "What tells this instance of the service from others; the host's name when not "
+              "written." },
+    { "workers", SETTING_NUMBER, 0, "1", 1, 64, .since = "0.1",
+      .help = "How many event loops share the work." },
+    { "grace", SETTING_DURATION, 0, "8s", 0, 1 * HOUR, .since = "0.1",
+      .help = "How long calls in flight may take to finish after SIGTERM." },
+    { "unmatched", SETTING_CHOICE, 0, "pass", .choices = unmatched_choices, .since = "0.1",
+      .help = "What becomes of a call that no route takes: it passes to where it was going, or is "
+              "refused." },
+    { "listeners", SETTING_GROUPS, .children = listener_rows, .since = "0.1",
+      .help = "Where applications reach Shunt." },
+    { "limits", SETTING_GROUP, .children = limit_rows, .since = "0.1",
+      .help = "How much callers may take up." },
+    { "timeouts", SETTING_GROUP, .children = timeout_rows, .since = "0.1",
+      .help = "How long callers may take." },
+    { "admin", SETTING_GROUP, .children = admin_rows, .since = "0.1",
+      .help = "Health and metrics." },
+    { "upstreams", SETTING_GROUPS, .children = upstream_rows, .since = "0.1",
+      .help = "Services that are called over HTTP." },
+    { "brokers", SETTING_GROUPS, SETTING_PLUGIN, .children = broker_rows, .since = "0.1",
+      .help = "Brokers that carry messages." },
+    { "routes", SETTING_GROUPS, .children = route_rows, .since = "0.1",
+      .help = "Which call is carried how; tried from top to bottom, the first that matches wins." },
+    { "subscriptions", SETTING_GROUPS, SETTING_PLUGIN, .children = subscription_rows,
+      .since = "0.1",
+      .help = "What the receiving half consumes and calls the local service with." },
+    { "log", SETTING_GROUP, .children = log_rows, .since = "0.1",
+      .help = "The log on standard output." },
+    { 0 },
+};
