@@ -1,0 +1,566 @@
+/* The reading half of a client's connection; see connection.h for its states.
+ *
+ * Happy path: a read holds a whole head: it is copied into a new call, parsed and begun; what follows is its body, and
+ * behind that the next request, which waits in `input` until the answer is out. Only what had to wait is ever copied.
+ * Failures: what is wrong with a request refuses its call (the answer comes through http_fail) and the rest of what the
+ * client sends is thrown away; a client that goes away cancels its call. Time is looked at by one timer for each
+ * connection that is moved as rarely as can be.
+ */
+#include "http/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/snapshot.h"
+#include "http/framing.h"
+#include "observe/observe.h"
+
+enum {
+    EARLY_MAX = 64 * 1024, /* bytes that may come before their turn */
+    LINGER_MS = 2000,
+    LINGER_BYTES = 1024 * 1024,
+};
+
+static const bool moves[CONNECTION_STATES][CONNECTION_STATES] = {
+    [CONNECTION_IDLE] = { [CONNECTION_HEAD] = true,
+                          [CONNECTION_SERVING] = true,
+                          [CONNECTION_LINGERING] = true,
+                          [CONNECTION_CLOSED] = true },
+    [CONNECTION_HEAD] = { [CONNECTION_SERVING] = true, [CONNECTION_CLOSED] = true },
+    [CONNECTION_SERVING] = { [CONNECTION_IDLE] = true,
+                             [CONNECTION_LINGERING] = true,
+                             [CONNECTION_CLOSED] = true },
+    [CONNECTION_LINGERING] = { [CONNECTION_CLOSED] = true },
+};
+
+static void on_timer(struct timer *timer);
+static void on_task(struct task *task);
+
+static const struct limits *limits_of(const struct connection *connection)
+{
+    return &connection->server->worker->snapshot->limits;
+}
+
+static uint64_t now_ms(const struct connection *connection)
+{
+    return worker_now_ms(connection->server->worker);
+}
+
+/* --- states ------------------------------------------------------------------------------------- */
+
+void connection_arm(struct connection *connection, uint64_t after_ms)
+{
+    uint64_t due = now_ms(connection) + after_ms;
+    if (!timer_running(&connection->timer) || connection->timer.due_ms > due)
+        worker_timer(connection->server->worker, &connection->timer, after_ms);
+}
+
+void connection_move(struct connection *connection, enum connection_state next)
+{
+    assert(moves[connection->state][next]);
+    connection->state = next;
+    connection->since_ms = connection->drained_ms = now_ms(connection);
+}
+
+static bool wants_bytes(const struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED)
+        return false;
+    const struct serving *serving = connection->serving;
+    if (serving == NULL || serving->broken)
+        return true;
+    if (!serving->deciding && serving->reader.state < BODY_DONE)
+        return serving->credit > 0;
+    return connection->input.len < EARLY_MAX;
+}
+
+void connection_read(struct connection *connection)
+{
+    bool wanted = wants_bytes(connection);
+    if (connection->stream == NULL || wanted == connection->reading)
+        return;
+    connection->reading = wanted;
+    stream_read(connection->stream, wanted);
+}
+
+static void destroy(struct connection *connection)
+{
+    assert(connection->call == NULL && connection->calls == 0 && connection->stream == NULL);
+    struct server *server = connection->server;
+    worker_timer_stop(server->worker, &connection->timer);
+    list_leave(&connection->task.link);
+    list_leave(&connection->link);
+    bytes_free(&connection->input);
+    free(connection->peer);
+    server->open--;
+    server->refused -= connection->refused;
+    free(connection);
+    observe_connections(server->worker, -1);
+    server_connection_gone(server);
+}
+
+static void destroy_if_done(struct connection *connection)
+{
+    if (connection->stream == NULL && connection->calls == 0)
+        destroy(connection);
+}
+
+/* Forgets the call without an answer. */
+static void drop_call(struct connection *connection)
+{
+    struct call *call = connection->call;
+    connection->call = NULL;
+    connection->serving = NULL;
+    if (call != NULL)
+        call_cancel(call, REASON_client_gone);
+}
+
+static void close_now(struct connection *connection)
+{
+    connection_move(connection, CONNECTION_CLOSED);
+    stream_close(connection->stream);
+}
+
+void connection_abort(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED)
+        return;
+    drop_call(connection);
+    connection_move(connection, CONNECTION_CLOSED);
+    stream_reset(connection->stream);
+}
+
+void connection_close_idle(struct connection *connection)
+{
+    if (connection->state == CONNECTION_IDLE || connection->state == CONNECTION_HEAD)
+        close_now(connection);
+}
+
+/* The client gets time to read its last answer: a close with unread bytes would take it away again. */
+static void linger(struct connection *connection)
+{
+    connection_move(connection, CONNECTION_LINGERING);
+    bytes_free(&connection->input);
+    stream_end(connection->stream);
+    connection_arm(connection, LINGER_MS);
+}
+
+void connection_answered(struct connection *connection)
+{
+    struct serving *serving = connection->serving;
+    assert(connection->state == CONNECTION_SERVING && serving != NULL && !serving->deciding);
+    bool stays = serving->keep && !serving->broken && serving->reader.state == BODY_DONE &&
+                 !connection->server->draining;
+    connection->call = NULL;
+    connection->serving = NULL;
+    if (!stays) {
+        linger(connection);
+    } else {
+        connection_move(connection, CONNECTION_IDLE);
+        connection_arm(connection, limits_of(connection)->idle_ms);
+        if (connection->input.len > 0)
+            worker_defer(connection->server->worker, &connection->task);
+    }
+    connection_read(connection);
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static bool on_content(struct body_sink *sink, struct slice bytes)
+{
+    struct serving *serving = thing_of(sink, struct serving, sink);
+    struct connection *connection = serving->owner;
+    assert(connection->serving == serving && connection->call != NULL);
+    serving->credit -= bytes.len < serving->credit ? bytes.len : serving->credit;
+    connection->since_ms = now_ms(connection);
+    call_body(connection->call, bytes);
+    return true;
+}
+
+static struct slice peer_text(struct connection *connection)
+{
+    if (connection->peer == NULL) {
+        char text[ADDRESS_TEXT];
+        address_text(&connection->stream->peer, text);
+        connection->peer = strdup(text);
+        if (connection->peer == NULL)
+            abort();
+    }
+    return slice_text(connection->peer);
+}
+
+/* A call for this connection; NULL, with the connection reset, when memory is out. */
+static struct call *new_call(struct connection *connection)
+{
+    struct server *server = connection->server;
+    assert(connection->call == NULL && connection->serving == NULL);
+    struct call *call = call_new(server->worker, &http_caller, connection);
+    if (call == NULL) {
+        connection_abort(connection);
+        return NULL;
+    }
+    struct serving *serving = arena_get(&call->arena, sizeof *serving);
+    serving->sink.content = on_content;
+    serving->owner = connection;
+    serving->reader.state = BODY_DONE;
+    call->peer = peer_text(connection);
+    call->listener = &server->settings;
+    connection->call = call;
+    connection->calls++;
+    connection->serving = serving;
+    connection_move(connection, CONNECTION_SERVING);
+    connection_arm(connection, limits_of(connection)->body_ms / 4 + 1);
+    return call;
+}
+
+static void break_request(struct connection *connection, enum reason reason, const char *detail)
+{
+    assert(!connection->serving->broken);
+    connection->serving->broken = true;
+    call_refuse(connection->call, reason, detail);
+}
+
+/* A request of which there is no usable head. */
+static void refuse_head(struct connection *connection, enum reason reason, const char *detail)
+{
+    connection->searched = 0;
+    if (new_call(connection) != NULL)
+        break_request(connection, reason, detail);
+}
+
+static const enum reason verdict_reasons[] = {
+    [HEAD_BAD] = REASON_bad_request,
+    [HEAD_VERSION] = REASON_version_not_supported,
+    [HEAD_NOT_IMPLEMENTED] = REASON_not_implemented,
+    [HEAD_TOO_LARGE] = REASON_head_too_large,
+    [HEAD_EXPECTATION] = REASON_expectation_failed,
+};
+
+static void take_notes(struct connection *connection, const struct head_notes *notes)
+{
+    struct call *call = connection->call;
+    struct serving *serving = connection->serving;
+    serving->minor = call->request.minor;
+    serving->keep = !notes->close;
+    serving->asked_to_stay = call->request.minor == 0 && notes->keep_alive;
+    serving->continued = !notes->expect_continue;
+    serving->deciding = notes->upgrade;
+    call->upgrade = notes->upgrade;
+    assert(!(serving->deciding && call->request.framing != FRAMING_NONE));
+    call->hops = head_hops(&call->request.fields);
+    if (!notes->absolute && call->request.framing != FRAMING_TUNNEL)
+        call->request.authority = server_authority(connection->server, call->request.authority,
+                                                   &call->arena);
+}
+
+/* A whole head: the call that it asks for. */
+static void begin(struct connection *connection, struct slice head)
+{
+    connection->searched = 0;
+    struct call *call = new_call(connection);
+    if (call == NULL)
+        return;
+    struct serving *serving = connection->serving;
+    struct slice copy = arena_copy(&call->arena, head);
+    if (copy.at == NULL) {
+        break_request(connection, REASON_head_too_large, NULL);
+        return;
+    }
+    struct head_notes notes;
+    enum head_verdict verdict = request_parse(copy, limits_of(connection)->head_fields,
+                                              &call->arena, &call->request, &notes);
+    if (verdict != HEAD_OK) {
+        break_request(connection, verdict_reasons[verdict], notes.why);
+        return;
+    }
+    take_notes(connection, &notes);
+    body_start(&serving->reader, call->request.framing, call->request.length, false, &call->arena);
+    call_begin(call);
+    if (serving->reader.state == BODY_DONE && !serving->deciding)
+        call_end(call, NULL);
+}
+
+/* Part of a head: what is surely wrong need not be waited for. */
+static void examine(struct connection *connection, struct slice part)
+{
+    const char *wrong = head_scan(part);
+    if (part.len >= limits_of(connection)->head) {
+        refuse_head(connection, REASON_head_too_large, NULL);
+    } else if (wrong != NULL) {
+        refuse_head(connection, REASON_bad_request, wrong);
+    } else if (connection->state == CONNECTION_IDLE) {
+        connection_move(connection, CONNECTION_HEAD);
+        connection_arm(connection, limits_of(connection)->head_ms);
+    }
+    assert(connection->state != CONNECTION_IDLE);
+    if (connection->state == CONNECTION_HEAD)
+        connection->searched = part.len;
+}
+
+/* How much of `bytes` was a head and the empty lines before it; 0: more is needed. */
+static size_t take_head(struct connection *connection, struct slice bytes)
+{
+    size_t skipped = 0;
+    while (slice_starts(slice_from(bytes, skipped), SLICE("\r\n"))) /* RFC 9112 §2.2 */
+        skipped += 2;
+    struct slice rest = slice_from(bytes, skipped);
+    if (rest.len == 0)
+        return skipped;
+    size_t searched = connection->searched > skipped ? connection->searched - skipped : 0;
+    size_t length = head_length(rest, searched);
+    if (length == 0) {
+        examine(connection, rest);
+        return connection->state == CONNECTION_HEAD ? skipped : bytes.len;
+    }
+    if (length > limits_of(connection)->head)
+        refuse_head(connection, REASON_head_too_large, NULL);
+    else
+        begin(connection, slice_first(rest, length));
+    return skipped + length;
+}
+
+static size_t take_body(struct connection *connection, struct slice bytes)
+{
+    struct serving *serving = connection->serving;
+    if (serving->broken)
+        return bytes.len;
+    if (serving->deciding || serving->reader.state == BODY_DONE)
+        return 0;
+    size_t taken = body_read(&serving->reader, bytes, &serving->sink);
+    if (serving->reader.state == BODY_BAD)
+        break_request(connection, REASON_bad_request, serving->reader.why);
+    else if (serving->reader.state == BODY_DONE)
+        call_end(connection->call, &serving->reader.trailers);
+    return taken;
+}
+
+static size_t throw_away(struct connection *connection, struct slice bytes)
+{
+    connection->thrown_away += bytes.len;
+    if (connection->state == CONNECTION_LINGERING && connection->thrown_away > LINGER_BYTES)
+        close_now(connection);
+    return bytes.len;
+}
+
+/* Takes what can be taken now. */
+static size_t take(struct connection *connection, struct slice bytes)
+{
+    static size_t (*const takers[CONNECTION_STATES])(struct connection *, struct slice) = {
+        [CONNECTION_IDLE] = take_head,    [CONNECTION_HEAD] = take_head,
+        [CONNECTION_SERVING] = take_body, [CONNECTION_LINGERING] = throw_away,
+        [CONNECTION_CLOSED] = throw_away,
+    };
+    size_t taken = 0;
+    while (taken < bytes.len) {
+        size_t now = takers[connection->state](connection, slice_from(bytes, taken));
+        if (now == 0)
+            break;
+        taken += now;
+    }
+    assert(taken <= bytes.len);
+    return taken;
+}
+
+static void take_input(struct connection *connection)
+{
+    struct bytes *input = &connection->input;
+    size_t taken = take(connection, bytes_slice(input));
+    if (taken >= input->len) {
+        bytes_free(input);
+    } else if (taken > 0) {
+        memmove(input->at, input->at + taken, input->len - taken);
+        input->len -= taken;
+    }
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+static void on_task(struct task *task)
+{
+    struct connection *connection = thing_of(task, struct connection, task);
+    take_input(connection);
+    connection_read(connection);
+}
+
+static void on_read(struct stream *stream, struct slice bytes)
+{
+    struct connection *connection = stream->owner;
+    if (connection->input.len == 0)
+        bytes = slice_from(bytes, take(connection, bytes));
+    if (bytes.len > 0) {
+        bytes_add(&connection->input, bytes);
+        if (connection->input.full)
+            connection_abort(connection);
+        else if (connection->input.len > bytes.len)
+            take_input(connection);
+    }
+    connection_read(connection);
+}
+
+/* A client that has said all and waits is taken for gone: so are those that died, and nothing tells them apart. */
+static void on_eof(struct stream *stream)
+{
+    struct connection *connection = stream->owner;
+    struct serving *serving = connection->serving;
+    if (serving != NULL && serving->reader.state == BODY_ENDLESS && !serving->broken) {
+        body_eof(&serving->reader);
+        call_end(connection->call, NULL);
+        return;
+    }
+    if (connection->state == CONNECTION_LINGERING && stream_queued(stream) > 0)
+        return; /* it still reads; the timer looks after the rest */
+    drop_call(connection);
+    close_now(connection);
+}
+
+static void on_room(struct stream *stream)
+{
+    struct connection *connection = stream->owner;
+    struct serving *serving = connection->serving;
+    if (serving == NULL || serving->room == 0)
+        return;
+    size_t room = serving->room;
+    serving->room = 0;
+    call_room(connection->call, room);
+}
+
+static void on_close(struct stream *stream, int error)
+{
+    (void)error;
+    struct connection *connection = stream->owner;
+    connection->stream = NULL;
+    drop_call(connection);
+    if (connection->state != CONNECTION_CLOSED)
+        connection_move(connection, CONNECTION_CLOSED);
+    list_leave(&connection->task.link);
+    destroy_if_done(connection);
+}
+
+static const struct stream_events stream_events = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_room = on_room,
+    .on_close = on_close,
+};
+
+void connection_gone(struct call *call)
+{
+    struct connection *connection = call->asker;
+    assert(connection->call != call && connection->calls > 0);
+    connection->calls--;
+    destroy_if_done(connection);
+}
+
+/* --- time --------------------------------------------------------------------------------------- */
+
+static void look_at_idle(struct connection *connection, uint64_t now)
+{
+    uint64_t due = connection->since_ms + limits_of(connection)->idle_ms;
+    if (now >= due)
+        close_now(connection);
+    else
+        connection_arm(connection, due - now);
+}
+
+static void look_at_head(struct connection *connection, uint64_t now)
+{
+    uint64_t due = connection->since_ms + limits_of(connection)->head_ms;
+    if (now >= due)
+        refuse_head(connection, REASON_head_timeout, NULL);
+    else
+        connection_arm(connection, due - now);
+}
+
+/* Whether the client has not read anything for too long. */
+static bool is_stuck(struct connection *connection, uint64_t now)
+{
+    size_t queued = stream_queued(connection->stream);
+    assert(queued <= connection->written);
+    uint64_t drained = connection->written - queued;
+    if (queued == 0 || drained != connection->drained) {
+        connection->drained = drained;
+        connection->drained_ms = now;
+    }
+    return now - connection->drained_ms >= limits_of(connection)->body_ms;
+}
+
+static void look_at_serving(struct connection *connection, uint64_t now)
+{
+    struct serving *serving = connection->serving;
+    uint64_t body_ms = limits_of(connection)->body_ms;
+    if (is_stuck(connection, now)) {
+        observe_event(connection->server->worker, "answer_not_read");
+        connection_abort(connection);
+        return;
+    }
+    bool waits = !serving->broken && !serving->deciding && serving->credit > 0 &&
+                 serving->reader.state < BODY_ENDLESS;
+    if (waits && now - connection->since_ms >= body_ms)
+        break_request(connection, REASON_body_timeout, NULL);
+    connection_arm(connection, body_ms / 4 + 1);
+}
+
+static void look_at_lingering(struct connection *connection, uint64_t now)
+{
+    if (now - connection->since_ms < LINGER_MS)
+        connection_arm(connection, connection->since_ms + LINGER_MS - now);
+    else if (stream_queued(connection->stream) > 0 && !is_stuck(connection, now))
+        connection_arm(connection, LINGER_MS);
+    else
+        close_now(connection);
+}
+
+static void look_at_closed(struct connection *connection, uint64_t now)
+{
+    assert(connection->call == NULL && now >= connection->since_ms);
+}
+
+static void on_timer(struct timer *timer)
+{
+    static void (*const lookers[CONNECTION_STATES])(struct connection *, uint64_t) = {
+        [CONNECTION_IDLE] = look_at_idle,       [CONNECTION_HEAD] = look_at_head,
+        [CONNECTION_SERVING] = look_at_serving, [CONNECTION_LINGERING] = look_at_lingering,
+        [CONNECTION_CLOSED] = look_at_closed,
+    };
+    struct connection *connection = thing_of(timer, struct connection, timer);
+    lookers[connection->state](connection, now_ms(connection));
+    connection_read(connection);
+}
+
+/* --- the beginning ------------------------------------------------------------------------------ */
+
+static void refuse_connection(struct connection *connection)
+{
+    struct worker *worker = connection->server->worker;
+    struct arena arena;
+    arena_init(&arena, 8 * 1024);
+    answer_problem(connection, &arena, REASON_overloaded, OUTCOME_NOT_SENT, slice_of(NULL, 0),
+                   "too many connections");
+    arena_clear(&arena);
+    observe_event(worker, "connections_full");
+    linger(connection);
+}
+
+void connection_open(struct server *server, struct stream *stream, bool refused)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    stream->events = &stream_events;
+    if (connection == NULL)
+        abort();
+    stream->owner = connection;
+    connection->server = server;
+    connection->stream = stream;
+    connection->refused = refused;
+    connection->timer.on_timer = on_timer;
+    connection->task.run = on_task;
+    connection->since_ms = connection->drained_ms = now_ms(connection);
+    list_append(&server->connections, &connection->link);
+    server->open++;
+    server->refused += refused;
+    observe_connections(server->worker, 1);
+    if (refused)
+        refuse_connection(connection);
+    else
+        connection_arm(connection, limits_of(connection)->idle_ms);
+    connection_read(connection);
+}
