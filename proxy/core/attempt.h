@@ -1,0 +1,19 @@
+/* What call.c and attempt.c share of a call's life; nobody else includes this. */
+#ifndef CORE_ATTEMPT_H
+#define CORE_ATTEMPT_H
+
+#include "core/call.h"
+
+/* Moves one of a call's two machines; an illegal move is a bug and aborts. */
+void phase_move(enum phase *phase, enum phase next);
+/* Tells the caller that no (further) answer comes, and finishes the call. Never inside a down-call. */
+void call_tell_failure(struct call *call, enum reason reason);
+/* The caller has been told: the call is logged and buried at the end of the turn. */
+void call_finish(struct call *call);
+
+/* Hands the planned call to its transport. REASON_none, or why it was refused at once. */
+enum reason attempt_begin(struct call *call) __attribute__((warn_unused_result));
+/* Ends the attempt under way without a callback; how far it had come. */
+enum outcome attempt_cancel(struct call *call);
+
+#endif

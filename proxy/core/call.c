@@ -1,0 +1,301 @@
+/* The life of a call: see call.h for the picture.
+ *
+ * Happy path: call_begin decides (decide.c); a streaming style begins its attempt at once, a message style when the
+ * whole request is there. What fails here is told to the caller at the end of the turn, since the caller is calling.
+ * Whatever happens, finish() is the one way out: the deadline is stopped, the attempt is gone, and the call is logged
+ * and buried at the end of the turn.
+ */
+#include "core/call.h"
+
+#include <assert.h>
+
+#include "core/attempt.h"
+#include "core/snapshot.h"
+#include "core/worker.h"
+#include "observe/observe.h"
+
+/* What the head, its copies and the plan of one call may take. Bodies are not in here. */
+#define CALL_ARENA_CAP (1024 * 1024)
+#define HOPS_MAX       16
+
+static const bool phase_moves[PHASE_FAILED + 1][PHASE_FAILED + 1] = {
+    [PHASE_HEAD] = { [PHASE_BODY] = true, [PHASE_FAILED] = true },
+    [PHASE_BODY] = { [PHASE_DONE] = true, [PHASE_FAILED] = true },
+};
+
+void phase_move(enum phase *phase, enum phase next)
+{
+    assert(phase_moves[*phase][next]);
+    *phase = next;
+}
+
+void call_discard(struct call *call)
+{
+    assert(call->attempt == NULL && !link_joined(&call->task.link));
+    struct snapshot *snapshot = call->snapshot;
+    struct arena arena = call->arena;
+    list_leave(&call->link);
+    bytes_free(&call->body);
+    arena_clear(&arena);
+    snapshot_release(snapshot);
+}
+
+static void bury(struct call *call)
+{
+    struct worker *worker = call->worker;
+    observe_call(worker, call);
+    call->caller->gone(call);
+    call_discard(call);
+    worker_check_drained(worker);
+}
+
+static void on_turn_end(struct task *task)
+{
+    struct call *call = thing_of(task, struct call, task);
+    if (call->over) {
+        bury(call);
+    } else if (call->pending != REASON_none) {
+        call_tell_failure(call, call->pending);
+    } else if (call->owed != 0) {
+        size_t owed = call->owed;
+        call->owed = 0;
+        call->caller->want(call, owed);
+    }
+}
+
+void call_finish(struct call *call)
+{
+    assert(!call->over && call->attempt == NULL);
+    call->over = true;
+    worker_timer_stop(call->worker, &call->deadline);
+    worker_defer(call->worker, &call->task);
+}
+
+void call_tell_failure(struct call *call, enum reason reason)
+{
+    assert(reason != REASON_none && !call->over);
+    call->reason = reason;
+    if (call->response_phase == PHASE_HEAD)
+        call->status = reasons[reason].status;
+    phase_move(&call->response_phase, PHASE_FAILED);
+    call->caller->fail(call, reason, (const char *)call->detail.at);
+    call_finish(call);
+}
+
+/* The caller is calling: it is told at the end of the turn. The first failure is the one that counts. */
+static void fail_later(struct call *call, enum reason reason, const char *detail)
+{
+    if (call->over || call->pending != REASON_none)
+        return;
+    if (call->attempt != NULL)
+        call->outcome = attempt_cancel(call);
+    call->pending = reason;
+    if (detail != NULL)
+        call->detail = arena_copy(&call->arena, slice_text(detail));
+    worker_defer(call->worker, &call->task);
+}
+
+static void on_deadline(struct timer *timer)
+{
+    struct call *call = thing_of(timer, struct call, deadline);
+    assert(!call->over);
+    if (call->attempt != NULL)
+        call->outcome = attempt_cancel(call);
+    bool sent = call->outcome != OUTCOME_NOT_SENT && call->outcome != OUTCOME_REFUSED_WHOLE;
+    call_tell_failure(call, sent ? REASON_timeout : REASON_deadline_passed);
+}
+
+static struct slice draw_id(struct worker *worker, struct arena *arena)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t random[16], *text = arena_get(arena, 2 * sizeof random + 1);
+    worker_random(worker, random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++) {
+        text[2 * i] = (uint8_t)digits[random[i] >> 4];
+        text[2 * i + 1] = (uint8_t)digits[random[i] & 15];
+    }
+    return slice_of(text, 2 * sizeof random);
+}
+
+struct call *call_new(struct worker *worker, const struct caller *caller, void *asker)
+{
+    assert(worker->snapshot != NULL);
+    struct arena arena;
+    arena_init(&arena, CALL_ARENA_CAP);
+    struct call *call = arena_try(&arena, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->arena = arena;
+    call->worker = worker;
+    call->snapshot = snapshot_hold(worker->snapshot);
+    call->caller = caller;
+    call->asker = asker;
+    call->began_ms = worker_now_ms(worker);
+    call->task.run = on_turn_end;
+    call->deadline.on_timer = on_deadline;
+    call->message_id = draw_id(worker, &call->arena);
+    list_append(&worker->calls, &call->link);
+    observe_call_begins(worker);
+    return call;
+}
+
+/* W3C Trace Context §3.2: version 00, a trace and a parent ID that are not all zeros. */
+static bool traceparent_valid(struct slice value)
+{
+    if (value.len != 55 || !slice_starts(value, SLICE("00-")) || value.at[35] != '-' ||
+        value.at[52] != '-')
+        return false;
+    bool trace = false, parent = false;
+    for (size_t i = 3; i < value.len; i++) {
+        uint8_t byte = value.at[i];
+        if (i == 35 || i == 52)
+            continue;
+        if (!((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f')))
+            return false;
+        trace |= i < 35 && byte != '0';
+        parent |= i > 35 && i < 52 && byte != '0';
+    }
+    return trace && parent;
+}
+
+/* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be joined. */
+static void follow_trace(struct call *call)
+{
+    const struct field *given = fields_find(&call->request.fields, FIELD_TRACEPARENT);
+    if (given != NULL && traceparent_valid(given->value)) {
+        call->traceparent = given->value;
+        return;
+    }
+    struct slice trace = draw_id(call->worker, &call->arena),
+                 parent = draw_id(call->worker, &call->arena);
+    call->traceparent = arena_printf(&call->arena, "00-%.32s-%.16s-01", (const char *)trace.at,
+                                     (const char *)parent.at);
+    fields_remove(&call->request.fields, FIELD_TRACEPARENT);
+    if (call->traceparent.at == NULL ||
+        fields_add(&call->request.fields, &call->arena, slice_text("traceparent"),
+                   call->traceparent) < 0)
+        call->traceparent = slice_text("");
+}
+
+static bool collects(const struct call *call)
+{
+    return call->plan.transport->whole & STYLE_BIT(call->plan.style);
+}
+
+/* A message style reads the whole request before anything is sent, so it refuses first what needs no body. */
+static enum reason before_collecting(const struct call *call)
+{
+    if (call->upgrade || call->request.framing == FRAMING_TUNNEL)
+        return REASON_upgrade_refused;
+    if (call->request.framing == FRAMING_LENGTH && call->request.length > call->plan.max_body)
+        return REASON_body_too_large;
+    int state = atomic_load_explicit(&call->plan.broker->status[call->worker->index].state,
+                                     memory_order_relaxed);
+    if (state == BROKER_BLOCKED)
+        return REASON_broker_blocked;
+    return state == BROKER_UP ? REASON_none : REASON_broker_down;
+}
+
+static void carry(struct call *call)
+{
+    enum reason reason = attempt_begin(call);
+    if (reason != REASON_none)
+        fail_later(call, reason, NULL);
+}
+
+static void start(struct call *call, uint64_t timeout_ms)
+{
+    phase_move(&call->request_phase, PHASE_BODY);
+    call->deadline_ms = worker_now_ms(call->worker) + timeout_ms;
+    worker_timer(call->worker, &call->deadline, timeout_ms);
+    if (!collects(call)) {
+        carry(call);
+        return;
+    }
+    enum reason reason = before_collecting(call);
+    if (reason != REASON_none) {
+        fail_later(call, reason, NULL);
+        return;
+    }
+    /* One byte more than may be kept, so that a body over the limit shows itself. */
+    call->owed = call->plan.max_body < SIZE_MAX ? (size_t)call->plan.max_body + 1 : SIZE_MAX;
+    worker_defer(call->worker, &call->task);
+}
+
+void call_begin(struct call *call)
+{
+    follow_trace(call);
+    enum reason reason = call->hops > HOPS_MAX ? REASON_loop : call_decide(call);
+    if (reason != REASON_none) {
+        fail_later(call, reason, NULL);
+        return;
+    }
+    start(call, call->route != NULL ? call->route->timeout_ms : call->snapshot->pass_timeout_ms);
+}
+
+void call_begin_planned(struct call *call, const struct plan *plan, uint64_t timeout_ms)
+{
+    follow_trace(call);
+    call->plan = *plan;
+    call->style = plan->style;
+    start(call, timeout_ms);
+}
+
+void call_body(struct call *call, struct slice bytes)
+{
+    if (call->over || call->pending != REASON_none || bytes.len == 0)
+        return;
+    assert(call->request_phase == PHASE_BODY && !call->request_complete);
+    call->bytes_in += bytes.len;
+    if (call->bytes_in > call->plan.max_body) {
+        fail_later(call, REASON_body_too_large, NULL);
+    } else if (call->sending) {
+        call->plan.transport->body(call->attempt, bytes);
+    } else {
+        bytes_add(&call->body, bytes);
+        if (call->body.full)
+            fail_later(call, REASON_overloaded, NULL);
+    }
+}
+
+void call_end(struct call *call, const struct fields *trailers)
+{
+    if (call->over || call->pending != REASON_none)
+        return;
+    phase_move(&call->request_phase, PHASE_DONE);
+    call->request_complete = true;
+    if (trailers != NULL)
+        call->request_trailers = *trailers;
+    if (collects(call)) {
+        enum reason reason = call_compose(call);
+        if (reason != REASON_none)
+            fail_later(call, reason, NULL);
+        else
+            carry(call);
+    } else if (call->sending || call->request.framing == FRAMING_NONE) {
+        call->plan.transport->end(call->attempt, &call->request_trailers);
+    }
+}
+
+void call_room(struct call *call, size_t bytes)
+{
+    if (call->attempt != NULL && call->plan.transport->room != NULL)
+        call->plan.transport->room(call->attempt, bytes);
+}
+
+void call_cancel(struct call *call, enum reason reason)
+{
+    if (call->over)
+        return;
+    if (call->attempt != NULL)
+        call->outcome = attempt_cancel(call);
+    call->reason = reason;
+    phase_move(&call->response_phase, PHASE_FAILED);
+    call_finish(call);
+}
+
+void call_refuse(struct call *call, enum reason reason, const char *detail)
+{
+    assert(reason != REASON_none);
+    fail_later(call, reason, detail);
+}

@@ -1,0 +1,105 @@
+/* Any `match` against any request: what `check` takes compiles, the first route that matches
+ * wins and explain agrees, a pattern without open parts takes itself only, and no expression
+ * takes long.
+ *
+ * Input: what stands between the braces of a match; 0x1e; "METHOD host target"; 0x1e; header
+ * lines. */
+#include <assert.h>
+
+#include "core/route.h"
+#include "http/target.h"
+#include "test/unit/config/fake_catalog.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct slice take(struct slice *rest, uint8_t mark)
+{
+    size_t end = slice_find(*rest, mark);
+    struct slice part = slice_first(*rest, end);
+    *rest = slice_from(*rest, end < rest->len ? end + 1 : end);
+    return part;
+}
+
+static bool read_request(struct slice rest, struct arena *arena, struct head *request)
+{
+    struct slice line = take(&rest, 0x1e);
+    struct slice method = take(&line, ' '), authority = take(&line, ' ');
+    const char *why = NULL;
+    *request = (struct head){ .method = method, .authority = authority };
+    if (target_parse(line, method, arena, request, &why) < 0)
+        return false;
+    while (rest.len > 0) {
+        struct slice header = take(&rest, '\n');
+        struct slice name = take(&header, ':');
+        if (fields_add(&request->fields, arena, name, slice_trim(header)) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Patterns by themselves, with or without a file around them. */
+static void try_pattern(struct slice written, struct slice path, struct arena *arena)
+{
+    const char *why = NULL;
+    struct slice pattern = path_pattern(written, arena, &why);
+    path_fits(written, path);
+    if (pattern.at == NULL) {
+        assert(why != NULL);
+        return;
+    }
+    bool fits = path_fits(pattern, path);
+    bool open = slice_find(pattern, '{') < pattern.len || slice_find(pattern, '*') < pattern.len;
+    assert(open || fits == slice_equal(pattern, path));
+}
+
+static void try_routes(struct slice match, const struct head *request, struct arena *arena)
+{
+    struct bytes text = { 0 };
+    bytes_text(
+        &text,
+        "listeners = ( { name = \"l\"; address = \"127.0.0.1:1\"; } );\n"
+        "upstreams = ( { name = \"u\"; endpoints = ( \"u:80\" ); } );\n"
+        "routes = ( { name = \"a\"; style = \"sync\"; sync = { upstream = \"u\"; }; match = {\n");
+    bytes_add(&text, match);
+    bytes_text(&text, "\n}; }, { name = \"b\"; style = \"sync\"; sync = { upstream = \"u\"; };"
+                      " match = { path = \"/orders/*\"; method = \"POST\"; }; } );\n");
+    struct complaints complaints;
+    complaints_init(&complaints);
+    struct config *config = config_load_text("fuzz.cfg", bytes_slice(&text), &fake_catalog,
+                                             &complaints);
+    bytes_free(&text);
+
+    struct route routes[2] = { 0 };
+    struct snapshot snapshot = { .routes = routes };
+    const struct value *list = values_get(config->top, "routes");
+    for (size_t i = 0; complaints.errors == 0 && i < list->count && i < 2; i++) {
+        routes[i].matcher = matcher_compile(values_group(list->groups[i], "match"), arena,
+                                            &complaints);
+        snapshot.route_count += routes[i].matcher != NULL;
+    }
+    if (complaints.errors == 0) {
+        const struct route *found = route_find(&snapshot, request);
+        for (unsigned i = 0; i < snapshot.route_count && &routes[i] != found; i++)
+            assert(route_mismatch(&routes[i], request) != NULL);
+        assert(found == NULL || route_mismatch(found, request) == NULL);
+        route_matches_host(&snapshot, request->authority);
+    }
+    for (unsigned i = 0; i < snapshot.route_count; i++)
+        matcher_free(routes[i].matcher);
+    complaints_clear(&complaints);
+    config_free(config);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena arena;
+    arena_init(&arena, 64 << 20);
+    struct slice rest = slice_of(data, size), match = take(&rest, 0x1e);
+    struct head request;
+    if (read_request(rest, &arena, &request)) {
+        try_pattern(match, request.path, &arena);
+        try_routes(match, &request, &arena);
+    }
+    arena_clear(&arena);
+    return 0;
+}
