@@ -97,6 +97,9 @@ struct transport {
     const struct source *source; /* NULL: carries only */
 };
 
+/* What a plugin exports, and nothing else. */
+extern const struct transport shunt_plugin __attribute__((visibility("default")));
+
 /* --- the receiving half ---------------------------------------------------------------------------------------- */
 
 struct intake;

@@ -4,7 +4,7 @@
  * end, and the answer passes through as it comes. A client that waits for a 100 is told what the upstream says, or after
  * EXPECT_MS that it may send.
  * Failures: no connection: NOT_SENT. A connection that closes without an answer may have carried the request: it is sent
- * again only if it was an old connection, the method is idempotent and no body had gone out (RFC 9112 §9.3.1); else
+ * again only if it was an old connection, the method is idempotent and no body was asked for (RFC 9112 §9.3.1); else
  * MAYBE_SENT, as with everything that goes wrong later.
  */
 #include "plugins/http/carriage.h"
@@ -26,6 +26,8 @@ struct carriage {
     bool waits;            /* for it */
     bool replayed;
     bool ended; /* the request is complete */
+    bool
+        streaming; /* core was told of room: it keeps nothing of the body that could be sent again */
     struct fields trailers;
     size_t granted; /* body bytes that core may still send */
 };
@@ -76,6 +78,7 @@ static void grant(struct carriage *carriage)
     assert(taken < CLIENT_WINDOW && !trip->sent);
     size_t room = CLIENT_WINDOW - taken;
     carriage->granted += room;
+    carriage->streaming = true;
     host_of(carriage)->want(carriage->attempt, room);
 }
 
@@ -288,7 +291,7 @@ static void on_fail(struct trip *trip, enum trip_failure failure, bool reused, c
         [TRIP_BROKEN] = REASON_response_broken,
     };
     struct carriage *carriage = carriage_of(trip);
-    if (failure == TRIP_LOST && reused && !carriage->replayed && trip->body_sent == 0 &&
+    if (failure == TRIP_LOST && reused && !carriage->replayed && !carriage->streaming &&
         is_idempotent(trip->request->method))
         replay(carriage);
     else

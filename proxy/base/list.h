@@ -58,6 +58,7 @@ static inline void list_leave(struct link *link)
 {
     if (!link_joined(link))
         return;
+    assert(link->prev->next == link && link->next->prev == link);
     link->prev->next = link->next;
     link->next->prev = link->prev;
     link->next = link->prev = NULL;
@@ -67,6 +68,18 @@ static inline void list_leave(struct link *link)
 static inline struct link *list_first(const struct list *list)
 {
     return list_empty(list) ? NULL : list->head.next;
+}
+
+/* Takes the first link off the list: NULL when it is empty. */
+static inline struct link *list_take(struct list *list)
+{
+    struct link *first = list->head.next;
+    if (first == &list->head)
+        return NULL;
+    list->head.next = first->next;
+    first->next->prev = &list->head;
+    first->next = first->prev = NULL;
+    return first;
 }
 
 /* Walks a list; `at` must not leave during its own turn. */

@@ -89,7 +89,7 @@ static const struct setting match_rows[] = {
       .help = "A path, \"/orders\"; with one segment open, \"/orders/{id}\"; or with all below it, "
               "\"/orders/*\"." },
     { "path_regex", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
-      .help = "A regular expression (PCRE2) for the path, instead of `path`." },
+      .help = "A regular expression (PCRE2) for the whole path, instead of `path`." },
     { "headers", SETTING_HEADERS, SETTING_NOT_EMPTY, .since = "0.1",
       .help = "Headers that must be there, \"name: value\"; the value \"*\" takes any." },
     { "query", SETTING_PROPERTIES, SETTING_NOT_EMPTY, .since = "0.1",

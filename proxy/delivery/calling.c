@@ -238,8 +238,7 @@ static int add(struct call *call, const char *name, struct slice value)
 }
 
 /* The request as the message has it, and what tells the service which message and attempt it is
- * (design: "Delivery"). Hops go on in Via, which the message carries and the transport adds to.
- * Its slices live in the delivery, which outlives the call. */
+ * (design: "Delivery"). Its slices live in the delivery, which outlives the call. */
 static int fill(const struct delivery *delivery, struct call *call)
 {
     call->request = delivery->request;
@@ -257,6 +256,8 @@ static int fill(const struct delivery *delivery, struct call *call)
     if (fields_find(fields, FIELD_IDEMPOTENCY_KEY) == NULL)
         full |= add(call, "Idempotency-Key", delivery->message_id);
     full |= add(call, "Shunt-Attempt", arena_printf(&call->arena, "%u", delivery->attempts + 1));
+    if (delivery->hops > 0)
+        full |= add(call, "Shunt-Hops", arena_printf(&call->arena, "%u", delivery->hops));
     return full;
 }
 

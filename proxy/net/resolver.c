@@ -86,7 +86,7 @@ static void on_ready(struct task *task)
 {
     struct resolver *resolver = thing_of(task, struct resolver, answer);
     struct link *link;
-    while ((link = list_first(&resolver->ready)) != NULL)
+    while ((link = list_take(&resolver->ready)) != NULL)
         answer_one(thing_of(link, struct waiter, link));
 }
 
@@ -153,7 +153,7 @@ static void on_answer(struct dns_query *query, const struct dns_answer *answer)
         ttl_ms = TTL_MOST_MS;
     name->fresh_until_ms = worker_now_ms(resolver->worker) + ttl_ms;
     struct link *link;
-    while ((link = list_first(&name->waiting)) != NULL)
+    while ((link = list_take(&name->waiting)) != NULL)
         make_ready(resolver, thing_of(link, struct waiter, link));
 }
 
@@ -319,12 +319,12 @@ void resolver_free(struct resolver *resolver)
         dns_free(resolver->dns);
     list_leave(&resolver->answer.link);
     struct link *link;
-    while ((link = list_first(&resolver->ready)) != NULL)
+    while ((link = list_take(&resolver->ready)) != NULL)
         drop_waiter(thing_of(link, struct waiter, link));
-    while ((link = list_first(&resolver->names)) != NULL) {
+    while ((link = list_take(&resolver->names)) != NULL) {
         struct name *name = thing_of(link, struct name, link);
         struct link *waiting;
-        while ((waiting = list_first(&name->waiting)) != NULL)
+        while ((waiting = list_take(&name->waiting)) != NULL)
             drop_waiter(thing_of(waiting, struct waiter, link));
         name->query.dns = NULL;
         drop_name(name);
