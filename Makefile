@@ -42,7 +42,7 @@ fuzz_LD   := -fsanitize=fuzzer,address,undefined
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
         -Wimplicit-fallthrough -Werror
 CPP  := -Iproxy -I. -D_GNU_SOURCE $(LLHTTP_CPP)
-OPT  := -std=c11 -fPIC -pthread $($(variant)_C) $(CFLAGS)
+OPT  := -std=c11 -fPIC -fvisibility=hidden -pthread $($(variant)_C) $(CFLAGS)
 LD   := $($(variant)_C) $($(variant)_LD) -pthread -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
 LIBS  = $(LLHTTP_LIBS) $(shell pkg-config --libs $(PACKAGES)) -lm
 

@@ -2,6 +2,7 @@
 #include "core/control.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -307,8 +308,12 @@ static void serve(struct control *control, struct snapshot *snapshot)
     loop_run(&control->loop);
 }
 
+/* Calls come and go: the memory of one turn is kept for the next, not given back and asked for again. */
+enum { KEEP_FREE_BYTES = 1 << 20 };
+
 int control_run(const char *config_path)
 {
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
     struct control control = { .path = config_path, .log = log_start(STDOUT_FILENO) };
     if (control.log == NULL || loop_init(&control.loop, WORKER_CONTROL) != 0)
         abort();

@@ -26,7 +26,8 @@ static void a_key_of_the_callers_own_stays(void **state)
     char text[256];
     const struct head *request = &stand->attempts[0]->call->request;
     assert_string_equal(header_of(&request->fields, "idempotency-key", text), "7");
-    assert_string_equal(header_of(&request->fields, "shunt-hops", text), "-");
+    assert_string_equal(header_of(&request->fields, "shunt-hops", text), "3");
+    assert_int_equal(fields_times(&request->fields, FIELD_SHUNT_HOPS), 1);
     assert_string_equal(header_of(&request->fields, "via", text), "1.1 shunt");
     assert_int_equal(stand->attempts[0]->call->hops, 3);
     answer(stand, 200);

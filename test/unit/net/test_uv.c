@@ -321,8 +321,8 @@ static void a_dial_that_nobody_answers_times_out(void **state)
     struct address any;
     assert_int_equal(address_parse(SLICE("127.0.0.1:0"), &any), 0);
     int descriptor = socket(AF_INET, SOCK_STREAM, 0), filling[4];
-    bind(descriptor, &any.any, any.len);
-    listen(descriptor, 0);
+    assert_int_equal(bind(descriptor, &any.any, any.len), 0);
+    assert_int_equal(listen(descriptor, 0), 0);
     socklen_t len = any.len;
     getsockname(descriptor, &any.any, &len);
     for (int i = 0; i < 4; i++) {
