@@ -171,6 +171,7 @@ static void follow_trace(struct call *call)
     call->traceparent = arena_printf(&call->arena, "00-%.32s-%.16s-01", (const char *)trace.at,
                                      (const char *)parent.at);
     fields_remove(&call->request.fields, FIELD_TRACEPARENT);
+    fields_remove(&call->request.fields, FIELD_TRACESTATE);
     if (call->traceparent.at == NULL ||
         fields_add(&call->request.fields, &call->arena, slice_text("traceparent"),
                    call->traceparent) < 0)
