@@ -1,0 +1,107 @@
+"""How things are measured: the processor's time of a process and of what came of it, a load, a comparison in rounds.
+
+Absolute numbers of a shared machine mean little, so nothing here reports one: contenders take turns within each
+round, and what is kept is the ratio of two that ran side by side."""
+import json
+import os
+import re
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.places import ROOT
+from support.process import descendants
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(*pids):
+    """User and system time so far of these processes and of all that came of them."""
+    family = {one for pid in pids for one in (pid, *descendants(pid))}
+    return sum(_ticks(pid) for pid in family) / TICKS
+
+
+def _ticks(pid):
+    fields = Path("/proc", str(pid), "stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def resident_mb(pid):
+    status = Path("/proc", str(pid), "status").read_text(errors="replace")
+    return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M)[1]) / 1024
+
+
+@dataclass
+class Sample:
+    count: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self):
+        return self.count / self.seconds
+
+    @property
+    def cost(self):
+        """Processor seconds per call."""
+        return self.cpu / self.count
+
+
+def load(port, path, connections, seconds, post, *pids):
+    """wrk's load on one port; what it cost these processes. An answer that is no 2xx spoils the measurement."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+    command += ["-s", str(ROOT / "test" / "bench" / "post.lua")] if post else []
+    before = cpu_seconds(*pids)
+    done = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True,
+                          timeout=seconds + 60)
+    used = cpu_seconds(*pids) - before
+    bad = re.search(r"Non-2xx.*|Socket errors.*", done.stdout)
+    if bad:
+        raise AssertionError(f"{path} on port {port}: {bad[0]}")
+    count, took = re.search(r"(\d+) requests in ([\d.]+)(?=s)", done.stdout).groups()
+    return Sample(int(count), float(took), used)
+
+
+def trickle(port, rate, connections, seconds, *pids):
+    """h2load's load at a fixed rate, over HTTP/1.1; what it cost these processes."""
+    command = ["h2load", "--h1", "-t1", f"-c{connections}", f"--rps={rate // connections}", f"-D{seconds}"]
+    before = cpu_seconds(*pids)
+    done = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True,
+                          timeout=seconds + 60)
+    used = cpu_seconds(*pids) - before
+    count, good = re.search(r"(\d+) done, (\d+) succeeded", done.stdout).groups()
+    if count != good:
+        raise AssertionError(f"port {port}: {good} of {count} requests succeeded")
+    return Sample(int(count), seconds, used)
+
+
+def program(*command, seconds=60):
+    """One of our bare clients, which says itself what it did."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True,
+                          timeout=seconds)
+    return Sample(**json.loads(done.stdout))
+
+
+def rounds(contenders, count):
+    """A list of samples for each name; who begins changes from round to round."""
+    samples = {name: [] for name in contenders}
+    names = list(contenders)
+    for number in range(count):
+        for place in range(len(names)):
+            name = names[(number + place) % len(names)]
+            samples[name].append(contenders[name]())
+    return samples
+
+
+@dataclass
+class Ratio:
+    median: float
+    low: float
+    high: float
+
+
+def ratio(ours, theirs, of):
+    """Of what `of` says of a sample: ours to theirs, round by round."""
+    each = [of(one) / of(other) for one, other in zip(ours, theirs)]
+    return Ratio(statistics.median(each), min(each), max(each))
