@@ -1,0 +1,73 @@
+"""SIGHUP: the one word changes under load and no call fails; a broken file changes nothing."""
+import pytest
+
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def restored(scene):
+    before = scene.caller.config
+    yield scene
+    scene.caller.reload(before)
+
+
+def styled(config, path, style):
+    """The config with the one word changed in the route of a path."""
+    head, found, rest = config.partition(f'path = "{path}"')
+    assert found
+    before, word, after = rest.partition('style = "')
+    return head + found + before + word + style + '"' + after.partition('"')[2]
+
+
+def carried_by_broker(scene, path):
+    """Whether the service got its last call there through a subscription, which tells its attempts."""
+    assert scene.call(path, "which").status in (200, 202)
+    return bool(scene.service.wait_for(f"/{path}/which")[-1].values("shunt-attempt"))
+
+
+@pytest.mark.short
+def test_the_one_word_under_load(restored):
+    scene, config = restored, restored.caller.config
+    load = scene.load("sync", 3000, rate=400, connections=32)
+    for style in ["request_reply", "sync", "request_reply"]:
+        scene.caller.reload(styled(config, "/sync/*", style))
+        assert carried_by_broker(scene, "sync") == (style != "sync")
+    outcomes = load.finish()
+    assert {outcome.status for outcome in outcomes} == {200}
+    assert all(outcome.body == outcome.question for outcome in outcomes)
+
+
+def test_to_an_event_and_back(restored, word):
+    scene, config = restored, restored.caller.config
+    scene.caller.reload(styled(config, "/sync/*", "event"))
+    assert scene.call("sync", word).status == 202
+    scene.caller.reload(config)
+    assert scene.call("sync", word).status == 200
+
+
+@pytest.mark.parametrize("broken", ["", "routes = (", "style = 1;", None], ids=["empty", "cut", "wrong", "one-word"])
+def test_a_broken_config_changes_nothing(restored, broken):
+    scene, config = restored, restored.caller.config
+    said = len(scene.caller.stderr())
+    scene.caller.reload_refused(styled(config, "/sync/*", "smoke-signals") if broken is None else broken)
+    assert scene.caller.file.name in scene.caller.stderr()[said:]
+    assert scene.works("sync", 200) and scene.works("request_reply", 200) and scene.works("event", 202)
+    scene.caller.check_alive()
+
+
+def test_reloading_the_callee_under_load(scene):
+    load = scene.load("request_reply", 1500, rate=300, connections=32)
+    config = scene.callee.config
+    for concurrency in (8, 64, 32):
+        scene.callee.reload(config.replace("concurrency = 32", f"concurrency = {concurrency}"))
+        done = load.done
+        wait_until(lambda: load.done > done + 200, 20, "calls go on")
+    assert {outcome.status for outcome in load.finish()} == {200}
+
+
+def test_many_reloads(restored):
+    scene = restored
+    load = scene.load("sync", 2000, rate=400, connections=16)
+    while load.is_alive():
+        scene.caller.reload(scene.caller.config)
+    assert {outcome.status for outcome in load.finish()} == {200}

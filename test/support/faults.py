@@ -1,0 +1,72 @@
+"""The faults: how each begins and ends, and how long it lasts: short for `make test`, as long as the issue asks for a
+soak. `lasting` ends a fault even when the test between has failed, so that a broker stays usable."""
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+SOAK = os.environ.get("SHUNT_SOAK") == "1"
+
+
+@dataclass
+class Fault:
+    name: str
+    begin: Callable
+    end: Callable
+    short: float
+    long: float
+    takes: float = 0    # seconds beyond it until the end has happened
+
+    @property
+    def seconds(self):
+        return self.long if SOAK else self.short
+
+    @contextlib.contextmanager
+    def lasting(self, world):
+        try:
+            self.begin(world)
+            time.sleep(self.seconds)
+            yield
+        finally:
+            self.end(world)
+
+
+def _turn(mode, sides=(0, 1)):
+    return lambda world: [world.relays[side].turn(mode) for side in sides]
+
+
+def _behave(*rules):
+    return lambda world: world.service.behave(*rules)
+
+
+def _kill(name):
+    return lambda world: getattr(world, name).kill()
+
+
+def _start(name):
+    return lambda world: getattr(world, name).start()
+
+
+def _poison(world):
+    world.service.behave({"body": " [0-9]*500$", "answer": {"crash": True}})
+    world.service.keep_up()
+
+
+FAULTS = [
+    Fault("broker-killed", _kill("rabbit"), _start("rabbit"), 1, 1, takes=8),
+    Fault("broker-paused", lambda world: world.rabbit.pause(), lambda world: world.rabbit.resume(), 5, 15),
+    Fault("memory-alarm", lambda world: world.rabbit.memory_alarm(True),
+          lambda world: world.rabbit.memory_alarm(False), 4, 15, takes=2),
+    Fault("connection-cut", _turn("cut"), _turn("cut"), 1, 1),
+    Fault("connection-refused", _turn("refuse"), _turn("pass"), 3, 15),
+    Fault("black-hole", _turn("black_hole"), _turn("pass"), 6, 15),
+    Fault("answer-lost", _turn("lose_answers", [0]), _turn("pass", [0]), 5, 15),
+    Fault("caller-killed", _kill("caller"), _start("caller"), 0.5, 1),
+    Fault("callee-killed", _kill("callee"), _start("callee"), 0.5, 1),
+    Fault("service-killed", _kill("service"), _start("service"), 2, 15),
+    Fault("service-hangs", _behave({"answer": {"hang": True}}), _behave(), 4, 15),
+    Fault("service-answers-500", _behave({"answer": {"status": 500}}), _behave(), 6, 60),
+    Fault("service-answers-404-to-some", _behave({"body": "[37]$", "answer": {"status": 404}}), _behave(), 4, 15),
+    Fault("poison", _poison, lambda world: None, 4, 15),
+]

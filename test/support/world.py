@@ -1,0 +1,129 @@
+"""The whole scene: orders' sidecar, a broker, inventory's sidecar, inventory.
+
+    us ──HTTP──▶ caller (Shunt) ──▶ [relay] ──▶ RabbitMQ ──▶ [relay] ──▶ callee (Shunt) ──HTTP──▶ service
+
+The path of a call says its style: /sync/…, /request_reply/…, /event/…; the two queues are named after the scene.
+A few more paths lead to a queue of a plain AMQP program (/plain/…), to one that nobody reads (/parked/…), to none at
+all (/nowhere/event/…, /nowhere/call/…), or leave a second only (/brief/…)."""
+from support import configs
+from support.amqp import Amqp
+from support.load import Load
+from support.places import fresh_folder, free_port
+from support.raw_http import request
+from support.relay import Relay
+from support.service import Service
+from support.shunt import Shunt
+from support.waiting import wait_until
+
+
+class World:
+    def __init__(self, name, rabbit, relays=False, timeout="5s", delivery_timeout="4s", concurrency=32):
+        self.name, self.rabbit, self.folder = name, rabbit, fresh_folder("e2e", name)
+        self.calls_queue, self.events_queue = f"{name}.calls", f"{name}.events"
+        self.listen, self.timeout = free_port(), timeout
+        self.delivery_timeout, self.concurrency = delivery_timeout, concurrency
+        self.service = Service("inventory", self.folder)
+        self.relays = [Relay(f"relay-{side}", self.folder, rabbit.port)
+                       for side in ("caller", "callee") if relays]
+        urls = [relay.amqp_url for relay in self.relays] or [rabbit.url] * 2
+        self.loads, self.refused = [], None
+        self.caller = Shunt("caller", self.folder, self.caller_config(urls[0]))
+        self.callee = Shunt("callee", self.folder, self.callee_config(urls[1]))
+
+    def caller_config(self, broker):
+        return configs.caller(self.listen, self.service.port, broker, [
+            configs.route("sync", "/sync/*", "sync", self.calls_queue, self.timeout),
+            configs.route("call", "/request_reply/*", "request_reply", self.calls_queue, self.timeout),
+            configs.route("event", "/event/*", "event", self.events_queue, self.timeout),
+            configs.route("brief", "/brief/*", "request_reply", self.calls_queue, "1s"),
+            configs.route("plain", "/plain/*", "request_reply", f"{self.name}.plain", self.timeout),
+            configs.route("parked", "/parked/*", "event", f"{self.name}.parked", self.timeout),
+            configs.route("nowhere-event", "/nowhere/event/*", "event", f"{self.name}.nowhere", self.timeout),
+            configs.route("nowhere-call", "/nowhere/call/*", "request_reply", f"{self.name}.nowhere", self.timeout)])
+
+    def callee_config(self, broker):
+        return configs.callee(broker, [
+            configs.subscription("calls", self.calls_queue, self.service.port, self.concurrency,
+                                 self.delivery_timeout),
+            configs.subscription("events", self.events_queue, self.service.port, self.concurrency,
+                                 self.delivery_timeout)])
+
+    def __enter__(self):
+        for part in (*self.relays, self.service, self.callee, self.caller):
+            part.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        """Ends everything; a part that did not end well fails the test, unless it has failed already."""
+        for load in self.loads:
+            load.stop_asking()
+        failures = []
+        for part in (self.caller, self.callee, self.service, *self.relays):
+            try:
+                part.stop()
+            except Exception as failure:
+                failures.append(failure)
+        if failures and kind is None:
+            raise failures[0]
+
+    def call(self, style, path="", method="POST", headers=(), body=b"", query="", seconds=30):
+        """One call in a style; `path` goes below the style's."""
+        target = f"/{style}/{path}" + (f"?{query}" if query else "")
+        return request(self.listen, method, target, headers, body, seconds)
+
+    def load(self, style, count, **settings):
+        """A load on one style, begun."""
+        load = Load(self.listen, f"/{style}/load", count, **settings)
+        load.start()
+        self.loads.append(load)
+        return load
+
+    def expect_normal(self, within=10, in_a_row=10):
+        """Events and calls all succeed again, so many in a row, before the time is up."""
+        run = 0
+
+        def normal():
+            nonlocal run
+            good = self.works("event", 202) and self.works("request_reply", 200)
+            run = run + 1 if good else 0
+            return run >= in_a_row
+        wait_until(normal, within, lambda: f"events and calls succeed again; the last that did not: {self.refused}")
+
+    def works(self, style, status):
+        """Whether a call in a style gets that status now; `refused` keeps what it got instead."""
+        try:
+            answer = self.call(style, "probe", body=b"probe", seconds=10)
+        except (OSError, AssertionError) as failure:
+            answer = failure
+        if getattr(answer, "status", None) == status:
+            return True
+        self.refused = f"{style}: {answer}"
+        return False
+
+    def wait_idle(self, seconds=60):
+        """Both queues are empty."""
+        with self.amqp() as amqp:
+            wait_until(lambda: amqp.depth(self.calls_queue) + amqp.depth(self.events_queue) == 0, seconds,
+                       "both queues are empty", every=0.1)
+
+    def amqp(self):
+        return Amqp(self.rabbit)
+
+    def forget_dead(self):
+        with self.amqp() as amqp:
+            amqp.drain(f"{self.events_queue}.dead")
+
+    def wait_done_or_dead(self, queue, body, seconds=20):
+        """Waits until a message has reached the service or the dead letters, whose queue is emptied."""
+        dead = f"{queue}.dead"
+        with self.amqp() as amqp:
+            wait_until(lambda: body in self.service.bodies() or (amqp.exists(dead) and amqp.depth(dead)), seconds,
+                       "the message has reached the service or the dead letters", every=0.05)
+            assert all(letter.body == body for letter in amqp.drain(dead))
+
+    def wait_dead(self, queue, count=1, seconds=30):
+        """Takes the dead letters of a queue when there are `count`."""
+        with self.amqp() as amqp:
+            wait_until(lambda: amqp.exists(f"{queue}.dead") and amqp.depth(f"{queue}.dead") >= count, seconds,
+                       f"{count} dead letters of {queue}", every=0.05)
+            return amqp.drain(f"{queue}.dead")
