@@ -159,6 +159,11 @@ struct source {
     void (*settle)(void *subscription, struct arrival *arrival, enum settlement settlement);
     /* Stops consuming; unsettled arrivals may still be settled until `done`, which comes when none is left. */
     void (*unsubscribe)(void *subscription, struct done *done);
+    /* Before a refusal which says that nobody ran the message (promise 2): acknowledges it now. done->on_done(0) once the
+     * broker has surely dropped it, on_done(-1) when the connection went first and it may come again. Never calls back at
+     * once. The arrival is settled all the same afterwards, which then frees only. NULL: the source can never be sure, and
+     * such refusals say "unknown". */
+    void (*retire)(void *subscription, struct arrival *arrival, struct done *done);
     /* Whether the pattern of `reply_to` is one that we may answer to (threat 7). */
     bool (*may_reply)(void *subscription, struct slice reply_to);
 };

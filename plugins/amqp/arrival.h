@@ -9,7 +9,9 @@ struct parcel {
     struct arrival arrival;
     struct arena arena;
     uint64_t tag;
-    unsigned generation; /* of the channel that the tag belongs to */
+    unsigned generation;  /* of the channel that the tag belongs to */
+    struct link retiring; /* in a list of its consumer, until `retired` is told */
+    struct done *retired; /* NULL: it was not acknowledged before it is settled */
 };
 
 /* Takes over the content's memory. `origin` outlives the parcel. NULL: memory is out, the content is untouched. */

@@ -17,7 +17,7 @@ enum { ADDED_ROOM = 512 };
 struct carried {
     struct ticket ticket;
     struct waiter waiter;
-    struct task task; /* stored at the end of the turn, for `ack = "none"` */
+    struct task task; /* stored at the end of the turn (`ack = "none"`), or no longer held */
     struct link link; /* in lane->held */
     struct lane *lane;
     struct attempt *attempt; /* NULL: it has ended */
@@ -32,6 +32,7 @@ struct carried {
 int carry_plan(const struct call *call, const void *settings, struct plan *plan)
 {
     (void)call;
+    assert(plan->style == STYLE_EVENT || plan->style == STYLE_REQUEST_REPLY);
     const struct route_settings *route = settings;
     struct message *message = &plan->message;
     if (!plan->await)
@@ -75,7 +76,8 @@ static void describe_headers(struct description *description, const struct messa
     }
 }
 
-void carry_describe(const struct call *call, const struct plan *plan, struct description *description)
+void carry_describe(const struct call *call, const struct plan *plan,
+                    struct description *description)
 {
     (void)call;
     const struct route_settings *route = plan->settings;
@@ -91,7 +93,8 @@ void carry_describe(const struct call *call, const struct plan *plan, struct des
         describe(description, "property reply_to", SLICE("(this worker's reply queue)"));
     describe_text(description, "property message_id", message->message_id);
     describe_text(description, "property app_id", message->app_id);
-    describe(description, "property delivery_mode", message->durable ? SLICE("2 (persistent)") : SLICE("1 (transient)"));
+    describe(description, "property delivery_mode",
+             message->durable ? SLICE("2 (persistent)") : SLICE("1 (transient)"));
     if (plan->await)
         describe(description, "property expiration", SLICE("(what is left of the timeout)"));
     else
@@ -99,10 +102,13 @@ void carry_describe(const struct call *call, const struct plan *plan, struct des
     describe_number(description, "property timestamp", message->timestamp_ms / 1000);
     describe_headers(description, message);
     if (plan->await)
-        describe(description, "header shunt-deadline", SLICE("(set when sent, milliseconds since 1970)"));
+        describe(description, "header shunt-deadline",
+                 SLICE("(set when sent, milliseconds since 1970)"));
     describe_number(description, "body bytes", message->body.len);
     if (!plan->await)
-        describe(description, "answered", route->confirmed ? SLICE("once the broker has confirmed it") : SLICE("at once"));
+        describe(description, "ack",
+                 route->confirmed ? SLICE("delivered: answered once the broker has confirmed it")
+                                  : SLICE("none: answered at once"));
 }
 
 /* --- how it ends ----------------------------------------------------------------------------------- */
@@ -121,7 +127,8 @@ static struct attempt *part(struct carried *carried)
     return attempt;
 }
 
-static void fail(struct carried *carried, enum outcome outcome, enum reason reason, const char *detail)
+static void fail(struct carried *carried, enum outcome outcome, enum reason reason,
+                 const char *detail)
 {
     const struct host *shunt = carried->lane->settings->shunt;
     shunt->fail(part(carried), outcome, reason, detail);
@@ -135,8 +142,9 @@ static void fail_unroutable(struct carried *carried)
         snprintf(detail, sizeof detail, "there is no queue '%.*s'", (int)route->routing_key.len,
                  (const char *)route->routing_key.at);
     else
-        snprintf(detail, sizeof detail, "exchange '%.*s' has no queue for '%.*s'", (int)route->exchange.len,
-                 (const char *)route->exchange.at, (int)route->routing_key.len, (const char *)route->routing_key.at);
+        snprintf(detail, sizeof detail, "exchange '%.*s' has no queue for '%.*s'",
+                 (int)route->exchange.len, (const char *)route->exchange.at,
+                 (int)route->routing_key.len, (const char *)route->routing_key.at);
     fail(carried, OUTCOME_REFUSED_WHOLE, REASON_unroutable, detail);
 }
 
@@ -154,9 +162,11 @@ static void conclude(struct carried *carried, enum verdict verdict, const char *
         break;
     case VERDICT_REFUSED:
         if (carried->one_queue)
-            fail(carried, OUTCOME_REFUSED_WHOLE, REASON_broker_refused, "the broker refused it (nack)");
+            fail(carried, OUTCOME_REFUSED_WHOLE, REASON_broker_refused,
+                 "the broker refused it (nack)");
         else
-            fail(carried, OUTCOME_MAYBE_SENT, REASON_broker_unsure, "the broker refused it for one queue at least (nack)");
+            fail(carried, OUTCOME_MAYBE_SENT, REASON_broker_unsure,
+                 "the broker refused it for one queue at least (nack)");
         break;
     case VERDICT_LOST:
         if (!carried->await)
@@ -170,6 +180,7 @@ static void conclude(struct carried *carried, enum verdict verdict, const char *
 static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *why)
 {
     struct carried *carried = thing_of(ticket, struct carried, ticket);
+    assert(carried->in_window && verdict < VERDICTS);
     carried->in_window = false;
     if (carried->attempt == NULL)
         free(carried);
@@ -177,9 +188,11 @@ static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *
         conclude(carried, verdict, why);
 }
 
-static void on_reply(struct waiter *waiter, enum reply reply, const struct message *message, const char *why)
+static void on_reply(struct waiter *waiter, enum reply reply, const struct message *message,
+                     const char *why)
 {
     struct carried *carried = thing_of(waiter, struct carried, waiter);
+    assert(carried->await && !waiter->joined);
     const struct host *shunt = carried->lane->settings->shunt;
     struct attempt *attempt = part(carried);
     if (reply == REPLY_WHOLE)
@@ -194,6 +207,7 @@ static void on_reply(struct waiter *waiter, enum reply reply, const struct messa
 static void on_handed_over(struct task *task)
 {
     struct carried *carried = thing_of(task, struct carried, task);
+    assert(!carried->await && !carried->confirmed);
     const struct host *shunt = carried->lane->settings->shunt;
     shunt->stored(part(carried));
 }
@@ -269,6 +283,7 @@ static int publish_event(struct carried *carried)
 static int hold(struct carried *carried)
 {
     struct lane *lane = carried->lane;
+    assert(carried->await && !carried->in_window);
     if (lane->replies.state == REPLIES_OFF && connection_up(&lane->consuming))
         replies_start(&lane->replies);
     if (lane->replies.state != REPLIES_OPENING)
@@ -277,16 +292,21 @@ static int hold(struct carried *carried)
     return 0;
 }
 
+static void on_released(struct task *task)
+{
+    struct carried *carried = thing_of(task, struct carried, task);
+    int refused = carried->lane->replies.state == REPLIES_READY ? publish_await(carried)
+                                                                : -REASON_broker_down;
+    if (refused < 0)
+        fail(carried, OUTCOME_NOT_SENT, (enum reason) - refused, NULL);
+}
+
 void carry_held(struct lane *lane)
 {
-    bool ready = lane->replies.state == REPLIES_READY;
-    struct link *link;
-    while ((link = list_first(&lane->held)) != NULL) {
+    list_each_leaving (&lane->held, link) {
         struct carried *carried = thing_of(link, struct carried, link);
         list_leave(link);
-        int refused = ready ? publish_await(carried) : -REASON_broker_down;
-        if (refused < 0)
-            fail(carried, OUTCOME_NOT_SENT, (enum reason)-refused, NULL);
+        worker_defer(lane->worker, &carried->task);
     }
 }
 
@@ -310,7 +330,7 @@ int carry_begin(struct attempt *attempt)
     carried->ticket.on_verdict = on_verdict;
     carried->waiter.on_reply = on_reply;
     carried->waiter.max_reply = plan->max_reply;
-    carried->task.run = on_handed_over;
+    carried->task.run = plan->await ? on_released : on_handed_over;
     token_draw(lane->worker, carried->ticket.token);
     memcpy(carried->waiter.token, carried->ticket.token, TOKEN_BYTES);
 
@@ -328,7 +348,7 @@ enum outcome carry_cancel(struct attempt *attempt)
 {
     struct carried *carried = attempt->own;
     assert(carried->attempt == attempt);
-    bool held = link_joined(&carried->link);
+    bool held = link_joined(&carried->link) || (carried->await && link_joined(&carried->task.link));
     part(carried);
     return held ? OUTCOME_NOT_SENT : OUTCOME_MAYBE_SENT;
 }

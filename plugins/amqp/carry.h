@@ -14,7 +14,8 @@ struct lane;
 
 /* The functions of the same names in struct transport. */
 int carry_plan(const struct call *call, const void *settings, struct plan *plan);
-void carry_describe(const struct call *call, const struct plan *plan, struct description *description);
+void carry_describe(const struct call *call, const struct plan *plan,
+                    struct description *description);
 int carry_begin(struct attempt *attempt);
 enum outcome carry_cancel(struct attempt *attempt);
 

@@ -9,7 +9,8 @@
 
 /* --- opening and closing ------------------------------------------------------------------------ */
 
-int channel_open(struct channel *channel, struct connection *connection, const struct channel_events *events)
+int channel_open(struct channel *channel, struct connection *connection,
+                 const struct channel_events *events)
 {
     assert(channel->state == CHANNEL_CLOSED && channel->number == 0);
     if (!connection_up(connection))
@@ -35,8 +36,10 @@ void channel_close(struct channel *channel)
 {
     if (channel->state != CHANNEL_OPEN && channel->state != CHANNEL_OPENING)
         return;
+    assert(channel->number > 0);
     channel->state = CHANNEL_CLOSING;
-    amqp_channel_close_t close = { .reply_code = AMQP_REPLY_SUCCESS, .reply_text = amqp_cstring_bytes("done") };
+    amqp_channel_close_t close = { .reply_code = AMQP_REPLY_SUCCESS,
+                                   .reply_text = amqp_cstring_bytes("done") };
     channel_send(channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
 }
 
@@ -48,7 +51,8 @@ static void drop_content(struct channel *channel)
 
 static void closed(struct channel *channel, unsigned code, const char *why)
 {
-    assert(channel->state != CHANNEL_CLOSED && channel->connection->channels[channel->number] == channel);
+    assert(channel->state != CHANNEL_CLOSED &&
+           channel->connection->channels[channel->number] == channel);
     channel->connection->channels[channel->number] = NULL;
     channel->number = 0;
     channel->state = CHANNEL_CLOSED;
@@ -90,6 +94,7 @@ static struct slice keep(struct content *content, amqp_bytes_t text)
 static void begin_content(struct channel *channel, const amqp_method_t *method)
 {
     struct content *content = &channel->content;
+    assert(content->method == 0 && content->arena.blocks == NULL);
     content->method = method->id;
     arena_init(&content->arena, CONTENT_SLACK);
     if (method->id == AMQP_BASIC_DELIVER_METHOD) {
@@ -123,7 +128,8 @@ static void read_properties(struct channel *channel, struct slice raw)
     const char *why = NULL;
     if (copy.at == NULL)
         why = "no memory for the message";
-    else if (properties_read(copy, &channel->connection->pool, &content->arena, &content->message, &why) == 0)
+    else if (properties_read(copy, &channel->connection->pool, &content->arena, &content->message,
+                             &why) == 0)
         return;
     if (content->malformed == NULL)
         content->malformed = why;
@@ -150,6 +156,7 @@ static void on_head(struct channel *channel, struct slice payload)
 /* A body that comes in one frame is used where it lies; another is gathered. */
 static void keep_body(struct content *content, struct slice part)
 {
+    assert(content->head && part.len <= content->size - content->got);
     if (part.len == content->size) {
         content->message.body = part;
         return;

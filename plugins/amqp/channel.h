@@ -29,8 +29,10 @@ struct content {
     const char *malformed; /* what could not be read, or NULL */
     bool head, keeps;      /* the properties have come; the body is wanted */
     uint64_t size, got;    /* of the body, as announced and as come */
-    uint8_t *body;         /* where it is gathered; NULL: it came in one piece, valid during on_content only */
-    struct arena arena;    /* of all this; whoever wants to keep it takes it over and leaves an empty one */
+    uint8_t
+        *body; /* where it is gathered; NULL: it came in one piece, valid during on_content only */
+    struct arena
+        arena; /* of all this; whoever wants to keep it takes it over and leaves an empty one */
 };
 
 struct channel_events {
@@ -54,8 +56,8 @@ struct channel {
 };
 
 /* Asks for a channel; on_open or on_closed follows. -1: the connection is not up or has no more of them. */
-int channel_open(struct channel *channel, struct connection *connection, const struct channel_events *events)
-    __attribute__((warn_unused_result));
+int channel_open(struct channel *channel, struct connection *connection,
+                 const struct channel_events *events) __attribute__((warn_unused_result));
 /* Closes from our side; on_closed with code 0 follows. Not open: does nothing. */
 void channel_close(struct channel *channel);
 
@@ -64,7 +66,8 @@ static inline bool channel_is_open(const struct channel *channel)
     return channel->state == CHANNEL_OPEN;
 }
 
-static inline void channel_send(struct channel *channel, amqp_method_number_t id, const void *method)
+static inline void channel_send(struct channel *channel, amqp_method_number_t id,
+                                const void *method)
 {
     connection_send(channel->connection, channel->number, id, method);
 }

@@ -13,7 +13,8 @@ enum { FIRST_ROOM = 64 };
 void confirms_init(struct confirms *confirms, size_t max_count, size_t max_bytes)
 {
     assert(max_count > 0 && max_bytes > 0);
-    *confirms = (struct confirms){ .low = 1, .next = 1, .max_count = max_count, .max_bytes = max_bytes };
+    *confirms =
+        (struct confirms){ .low = 1, .next = 1, .max_count = max_count, .max_bytes = max_bytes };
 }
 
 void confirms_free(struct confirms *confirms)

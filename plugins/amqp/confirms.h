@@ -14,8 +14,8 @@
 enum verdict {
     VERDICT_CONFIRMED, /* the broker has it, as safe as its queue is */
     VERDICT_RETURNED,  /* no queue took it */
-    VERDICT_REFUSED,   /* the broker says that it did not store it: proof only where one queue was addressed */
-    VERDICT_LOST,      /* the channel ended first: nobody knows */
+    VERDICT_REFUSED, /* the broker says that it did not store it: proof only where one queue was addressed */
+    VERDICT_LOST, /* the channel ended first: nobody knows */
     VERDICTS
 };
 

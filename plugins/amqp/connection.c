@@ -17,14 +17,15 @@ static void step(struct connection *connection, enum life_event event);
 
 /* --- what the owner is told ---------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 0))) static void set_why(struct connection *connection, const char *format,
-                                                          va_list args)
+__attribute__((format(printf, 2, 0))) static void set_why(struct connection *connection,
+                                                          const char *format, va_list args)
 {
     if (connection->why[0] == '\0')
         vsnprintf(connection->why, sizeof connection->why, format, args);
 }
 
-__attribute__((format(printf, 2, 3))) static void because(struct connection *connection, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void because(struct connection *connection,
+                                                          const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -59,19 +60,21 @@ static const struct stream_events stream_events;
 
 static void resolve(struct connection *connection)
 {
+    assert(connection->stream == NULL);
     connection->told = connection->polite = false;
     connection->why[0] = '\0';
     worker_timer(connection->worker, &connection->timer, connection->settings->connect_timeout_ms);
     struct net *net = connection->worker->net;
-    net->resolve(net, connection->worker, slice_text(connection->settings->host), connection->settings->port,
-                 &connection->lookup);
+    net->resolve(net, connection->worker, slice_text(connection->settings->host),
+                 connection->settings->port, &connection->lookup);
 }
 
 /* The address was chosen by on_resolved; the timer of connecting runs. */
 static void dial(struct connection *connection, const struct address *address)
 {
     int error = 0;
-    connection->stream = stream_dial(connection->worker, address, 0, &stream_events, connection, &error);
+    connection->stream = stream_dial(connection->worker, address, 0, &stream_events, connection,
+                                     &error);
     if (connection->stream != NULL)
         return;
     because_of(connection, error);
@@ -80,6 +83,7 @@ static void dial(struct connection *connection, const struct address *address)
 
 static void open_session(struct connection *connection)
 {
+    assert(connection->stream != NULL && connection->out.len == 0);
     frames_clear(&connection->frames);
     stream_read(connection->stream, true);
     handshake_begin(connection);
@@ -87,6 +91,8 @@ static void open_session(struct connection *connection)
 
 static void serve(struct connection *connection)
 {
+    assert(connection->handshake == HANDSHAKE_DONE && connection->heartbeat_ms >= 1000);
+    assert(connection->frame_max >= AMQP_FRAME_MIN_SIZE && connection->frame_max <= FRAME_MAX);
     worker_timer_stop(connection->worker, &connection->timer);
     connection->blocked = false;
     connection->read_ms = connection->beaten_ms = worker_now_ms(connection->worker);
@@ -97,6 +103,7 @@ static void serve(struct connection *connection)
 /* A peer that went silent, or broke the protocol, gets a reset: what lies in buffers on the way is of no use. */
 static void close_stream(struct connection *connection)
 {
+    assert(connection->stream != NULL && !timer_running(&connection->beat));
     worker_timer_stop(connection->worker, &connection->timer);
     if (connection->polite)
         stream_close(connection->stream);
@@ -106,7 +113,8 @@ static void close_stream(struct connection *connection)
 
 static void say_goodbye(struct connection *connection)
 {
-    amqp_connection_close_t close = { .reply_code = AMQP_REPLY_SUCCESS, .reply_text = amqp_cstring_bytes("done") };
+    amqp_connection_close_t close = { .reply_code = AMQP_REPLY_SUCCESS,
+                                      .reply_text = amqp_cstring_bytes("done") };
     connection_send(connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &close);
     connection->polite = true;
     worker_timer(connection->worker, &connection->timer, GOODBYE_MS);
@@ -114,62 +122,58 @@ static void say_goodbye(struct connection *connection)
 
 static void finish(struct connection *connection)
 {
+    assert(connection->stream == NULL && connection->life.state == LIFE_STOPPED);
     struct net *net = connection->worker->net;
     net->forget(net, &connection->lookup);
     worker_timer_stop(connection->worker, &connection->timer);
     connection->events->on_stopped(connection);
 }
 
+static void wait_for_next(struct connection *connection)
+{
+    assert(connection->stream == NULL && connection->delay_ms > 0);
+    worker_timer(connection->worker, &connection->timer, connection->delay_ms);
+    tell_down(connection);
+}
+
+static void do_nothing(struct connection *connection)
+{
+    (void)connection;
+}
+
 static void step(struct connection *connection, enum life_event event)
 {
-    uint32_t chance, delay_ms = 0;
+    static void (*const actions[LIFE_ACTIONS])(struct connection *) = {
+        [LIFE_NOTHING] = do_nothing, [LIFE_RESOLVE] = resolve,
+        [LIFE_DIAL] = do_nothing, /* by whoever has the address */
+        [LIFE_OPEN] = open_session,  [LIFE_SERVE] = serve,
+        [LIFE_CLOSE] = close_stream, [LIFE_WAIT] = wait_for_next,
+        [LIFE_BYE] = say_goodbye,    [LIFE_END] = finish,
+    };
+    uint32_t chance;
     worker_random(connection->worker, &chance, sizeof chance);
     bool was_up = connection_up(connection);
-    enum life_action action = life_step(&connection->life, event, chance, &delay_ms);
+    enum life_action action = life_step(&connection->life, event, chance, &connection->delay_ms);
     if (was_up && !connection_up(connection)) {
         worker_timer_stop(connection->worker, &connection->beat);
         tell_down(connection);
     }
-    switch (action) {
-    case LIFE_RESOLVE:
-        resolve(connection);
-        break;
-    case LIFE_OPEN:
-        open_session(connection);
-        break;
-    case LIFE_SERVE:
-        serve(connection);
-        break;
-    case LIFE_CLOSE:
-        close_stream(connection);
-        break;
-    case LIFE_WAIT:
-        worker_timer(connection->worker, &connection->timer, delay_ms);
-        tell_down(connection);
-        break;
-    case LIFE_BYE:
-        say_goodbye(connection);
-        break;
-    case LIFE_END:
-        finish(connection);
-        break;
-    case LIFE_DIAL: /* by whoever has the address */
-    case LIFE_NOTHING:
-    case LIFE_ACTIONS:
-        break;
-    }
+    actions[action](connection);
 }
 
 /* --- what happens -------------------------------------------------------------------------------- */
 
-static void on_resolved(struct lookup *lookup, const struct address *addresses, unsigned count, const char *error)
+static void on_resolved(struct lookup *lookup, const struct address *addresses, unsigned count,
+                        const char *error)
 {
     struct connection *connection = thing_of(lookup, struct connection, lookup);
     if (count == 0) {
-        because(connection, "%s: %s", connection->settings->host, error != NULL ? error : "no address");
+        because(connection, "%s: %s", connection->settings->host,
+                error != NULL ? error : "no address");
         step(connection, LIFE_CLOSED);
         return;
     }
+    assert(connection->life.state == LIFE_RESOLVING);
     struct address address = addresses[connection->dialled++ % count];
     step(connection, LIFE_RESOLVED);
     dial(connection, &address);
@@ -203,6 +207,7 @@ static void on_timer(struct timer *timer)
 static void on_beat(struct timer *timer)
 {
     struct connection *connection = thing_of(timer, struct connection, beat);
+    assert(connection_up(connection) && connection->out.len == 0);
     uint64_t now_ms = worker_now_ms(connection->worker), half_ms = connection->heartbeat_ms / 2;
     bool late = now_ms - connection->beaten_ms > 2 * connection->heartbeat_ms;
     connection->beaten_ms = now_ms;
@@ -224,8 +229,8 @@ static void on_beat(struct timer *timer)
 
 static void on_closed_by_broker(struct connection *connection, const amqp_connection_close_t *close)
 {
-    because(connection, "closed by the broker: %u %.*s", close->reply_code, (int)close->reply_text.len,
-            (const char *)close->reply_text.bytes);
+    because(connection, "closed by the broker: %u %.*s", close->reply_code,
+            (int)close->reply_text.len, (const char *)close->reply_text.bytes);
     amqp_connection_close_ok_t answer = { 0 };
     connection_send(connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &answer);
     connection->polite = true;
@@ -257,7 +262,8 @@ static void on_method(struct connection *connection, const amqp_method_t *method
         connection->blocked = false;
         connection->events->on_blocked(connection, NULL);
     } else {
-        connection_cut(connection, "the broker broke the protocol: an unknown method of the connection");
+        connection_cut(connection,
+                       "the broker broke the protocol: an unknown method of the connection");
     }
 }
 
@@ -303,9 +309,11 @@ static void on_read(struct stream *stream, struct slice bytes)
 static void on_eof(struct stream *stream)
 {
     struct connection *connection = stream->owner;
-    connection_cut(connection, connection->handshake == HANDSHAKE_DONE
-                                   ? "the broker closed the connection"
-                                   : "the broker closed the connection during login; wrong password or virtual host?");
+    connection_cut(
+        connection,
+        connection->handshake == HANDSHAKE_DONE
+            ? "the broker closed the connection"
+            : "the broker closed the connection during login; wrong password or virtual host?");
 }
 
 static void on_close(struct stream *stream, int error)
@@ -327,8 +335,9 @@ static const struct stream_events stream_events = {
 
 /* --- for owners ---------------------------------------------------------------------------------- */
 
-void connection_init(struct connection *connection, const struct connection_events *events, struct worker *worker,
-                     const struct broker_settings *settings, const char *name)
+void connection_init(struct connection *connection, const struct connection_events *events,
+                     struct worker *worker, const struct broker_settings *settings,
+                     const char *name)
 {
     connection->events = events;
     connection->worker = worker;
@@ -380,7 +389,8 @@ void connection_ready(struct connection *connection)
     step(connection, LIFE_READY);
 }
 
-int connection_decode(struct connection *connection, const struct frame *frame, amqp_method_t *method)
+int connection_decode(struct connection *connection, const struct frame *frame,
+                      amqp_method_t *method)
 {
     assert(frame->type == AMQP_FRAME_METHOD && frame->payload.len >= 4);
     method->id = number_32(frame->payload.at);
@@ -397,7 +407,8 @@ static void written(struct connection *connection)
     connection->written_ms = worker_now_ms(connection->worker);
 }
 
-void connection_send(struct connection *connection, uint16_t channel, amqp_method_number_t id, const void *method)
+void connection_send(struct connection *connection, uint16_t channel, amqp_method_number_t id,
+                     const void *method)
 {
     if (!listening(connection) || (channel != 0 && !connection_up(connection)))
         return;
@@ -425,8 +436,9 @@ static void send_body(struct connection *connection, uint16_t channel, struct sl
     }
 }
 
-int connection_publish(struct connection *connection, uint16_t channel, const amqp_basic_publish_t *publish,
-                       const struct message *message, const struct field *extra)
+int connection_publish(struct connection *connection, uint16_t channel,
+                       const amqp_basic_publish_t *publish, const struct message *message,
+                       const struct field *extra)
 {
     assert(connection_up(connection) && connection->out.len == 0);
     frame_put_method(&connection->out, channel, AMQP_BASIC_PUBLISH_METHOD, publish);

@@ -44,6 +44,7 @@ struct connection {
     struct lookup lookup;
     unsigned dialled; /* attempts: addresses are taken in turn */
     struct stream *stream;
+    uint32_t delay_ms;  /* of the backoff */
     struct timer timer; /* of the backoff, of connecting, of good-bye */
     struct timer beat;
     enum handshake handshake;
@@ -61,8 +62,9 @@ struct connection {
 };
 
 /* Zeroed memory becomes a connection that rests. `name` is copied. */
-void connection_init(struct connection *connection, const struct connection_events *events, struct worker *worker,
-                     const struct broker_settings *settings, const char *name);
+void connection_init(struct connection *connection, const struct connection_events *events,
+                     struct worker *worker, const struct broker_settings *settings,
+                     const char *name);
 void connection_start(struct connection *connection);
 /* Says good-bye and waits a second at most for the answer; on_stopped follows, perhaps at once. */
 void connection_stop(struct connection *connection);
@@ -75,18 +77,21 @@ static inline bool connection_up(const struct connection *connection)
 }
 
 /* Ends it because of what the peer did, or did not do. Allowed in any state; a connection that is not there stays so. */
-void connection_cut(struct connection *connection, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void connection_cut(struct connection *connection, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* One method. Does nothing when the connection is not open. */
-void connection_send(struct connection *connection, uint16_t channel, amqp_method_number_t id, const void *method);
+void connection_send(struct connection *connection, uint16_t channel, amqp_method_number_t id,
+                     const void *method);
 /* A message: method, properties, body in as many frames as it takes. 0; -1 when the properties do not fit a frame, and
  * nothing was sent. */
-int connection_publish(struct connection *connection, uint16_t channel, const amqp_basic_publish_t *publish,
-                       const struct message *message, const struct field *extra) __attribute__((warn_unused_result));
+int connection_publish(struct connection *connection, uint16_t channel,
+                       const amqp_basic_publish_t *publish, const struct message *message,
+                       const struct field *extra) __attribute__((warn_unused_result));
 
 /* A method that came on a channel; cuts the connection when it cannot be decoded. */
-int connection_decode(struct connection *connection, const struct frame *frame, amqp_method_t *method)
-    __attribute__((warn_unused_result));
+int connection_decode(struct connection *connection, const struct frame *frame,
+                      amqp_method_t *method) __attribute__((warn_unused_result));
 
 /* --- for handshake.c --------------------------------------------------------------------------------------- */
 

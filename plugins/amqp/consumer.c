@@ -20,6 +20,7 @@ static void on_finish(struct task *task)
     struct consumer *consumer = thing_of(task, struct consumer, finish);
     struct done *done = consumer->leaving;
     assert(consumer->unsettled == 0 && consumer->channel.state == CHANNEL_CLOSED);
+    assert(list_empty(&consumer->retiring) && list_empty(&consumer->stale));
     worker_timer_stop(consumer->lane->worker, &consumer->again);
     list_leave(&consumer->link);
     free(consumer);
@@ -66,8 +67,8 @@ static void begin(struct consumer *consumer)
     if (channel_open(&consumer->channel, &consumer->lane->consuming, &channel_events) == 0)
         consumer->step = CONSUMER_OPENING;
     else if (connection_up(&consumer->lane->consuming))
-        lane_log(consumer->lane, LEVEL_ERROR, "no channel is left for %.*s", (int)consumer->queue.len,
-                 (const char *)consumer->queue.at);
+        lane_log(consumer->lane, LEVEL_ERROR, "no channel is left for %.*s",
+                 (int)consumer->queue.len, (const char *)consumer->queue.at);
 }
 
 void consumer_start(struct consumer *consumer)
@@ -99,7 +100,8 @@ static void declare(const struct consumer *consumer, struct channel *channel, st
     amqp_table_entry_t type = {
         .key = amqp_cstring_bytes("x-queue-type"),
         .value = { .kind = AMQP_FIELD_KIND_UTF8,
-                   .value = { .bytes = amqp_cstring_bytes(consumer->quorum ? "quorum" : "classic") } },
+                   .value = { .bytes = amqp_cstring_bytes(consumer->quorum ? "quorum"
+                                                                           : "classic") } },
     };
     amqp_queue_declare_t declare = {
         .queue = amqp_from(name),
@@ -125,7 +127,8 @@ void consumer_restore_dead(struct consumer *consumer)
 {
     struct publisher *publisher = &consumer->lane->publishers[DELAYS];
     uint64_t now_ms = worker_now_ms(consumer->lane->worker);
-    if (!consumer->declares || !publisher->ready || now_ms < consumer->restored_ms + RESTORE_EVERY_MS)
+    if (!consumer->declares || !publisher->ready ||
+        now_ms < consumer->restored_ms + RESTORE_EVERY_MS)
         return;
     consumer->restored_ms = now_ms;
     lane_log(consumer->lane, LEVEL_WARNING, "queue %.*s is gone and is declared again",
@@ -136,6 +139,7 @@ void consumer_restore_dead(struct consumer *consumer)
 /* The queues are there, or the consumer has stopped: consumes as the credit says. */
 static void go_on(struct consumer *consumer)
 {
+    assert(channel_is_open(&consumer->channel) && !consumer->missing);
     if (consumer->credit == 0 || consumer->leaving != NULL) {
         consumer->step = CONSUMER_RESTING;
         leave(consumer);
@@ -143,14 +147,17 @@ static void go_on(struct consumer *consumer)
     }
     consumer->step = CONSUMER_LIMITING;
     consumer->limit = consumer->credit;
-    amqp_basic_qos_t qos = { .prefetch_count = (uint16_t)(consumer->limit < UINT16_MAX ? consumer->limit : UINT16_MAX) };
+    amqp_basic_qos_t qos = {
+        .prefetch_count = (uint16_t)(consumer->limit < UINT16_MAX ? consumer->limit : UINT16_MAX)
+    };
     channel_send(&consumer->channel, AMQP_BASIC_QOS_METHOD, &qos);
 }
 
 static void consume(struct consumer *consumer)
 {
     consumer->step = CONSUMER_STARTING;
-    amqp_basic_consume_t consume = { .queue = amqp_from(consumer->queue), .consumer_tag = amqp_from(consumer_tag) };
+    amqp_basic_consume_t consume = { .queue = amqp_from(consumer->queue),
+                                     .consumer_tag = amqp_from(consumer_tag) };
     channel_send(&consumer->channel, AMQP_BASIC_CONSUME_METHOD, &consume);
 }
 
@@ -163,7 +170,8 @@ static void started(struct consumer *consumer)
         consumer->ready = true;
         consumer->intake->on_ready(consumer->intake);
     }
-    if (consumer->step == CONSUMER_CONSUMING && (consumer->credit != consumer->limit || consumer->leaving != NULL))
+    if (consumer->step == CONSUMER_CONSUMING &&
+        (consumer->credit != consumer->limit || consumer->leaving != NULL))
         stop_consuming(consumer);
 }
 
@@ -186,11 +194,14 @@ static void on_open(struct channel *channel)
 
 static void on_found(struct consumer *consumer)
 {
-    bool *missing = consumer->step == CONSUMER_FINDING ? &consumer->missing : &consumer->missing_dead;
+    if (consumer->step != CONSUMER_FINDING && consumer->step != CONSUMER_FINDING_DEAD)
+        return; /* an answer to nothing */
+    bool *missing = consumer->step == CONSUMER_FINDING ? &consumer->missing
+                                                       : &consumer->missing_dead;
     struct slice name = consumer->step == CONSUMER_FINDING ? consumer->queue : consumer->dead;
     if (*missing)
-        lane_log(consumer->lane, LEVEL_INFO, "queue %.*s was not there and is declared", (int)name.len,
-                 (const char *)name.at);
+        lane_log(consumer->lane, LEVEL_INFO, "queue %.*s was not there and is declared",
+                 (int)name.len, (const char *)name.at);
     *missing = false;
     if (consumer->step == CONSUMER_FINDING && consumer->declares)
         find(consumer, CONSUMER_FINDING_DEAD);
@@ -202,7 +213,8 @@ static void on_found(struct consumer *consumer)
 static void on_cancelled_by_broker(struct consumer *consumer)
 {
     lane_count(consumer->lane, "consumers_cancelled", 1);
-    lane_log(consumer->lane, LEVEL_WARNING, "the broker cancelled the consumer of %.*s: was the queue deleted?",
+    lane_log(consumer->lane, LEVEL_WARNING,
+             "the broker cancelled the consumer of %.*s: was the queue deleted?",
              (int)consumer->queue.len, (const char *)consumer->queue.at);
     if (consumer->step != CONSUMER_CONSUMING && consumer->step != CONSUMER_STOPPING)
         return;
@@ -210,6 +222,41 @@ static void on_cancelled_by_broker(struct consumer *consumer)
     consumer->step = CONSUMER_RESTING;
     wait_and_begin(consumer);
     leave(consumer);
+}
+
+static void tell_retired(struct parcel *parcel, int result)
+{
+    assert(parcel->retired != NULL);
+    parcel->retired->on_done(parcel->retired, result);
+}
+
+/* A channel works in order: what answers our flow has passed our acknowledgement on to the queue. */
+static void on_retired(struct consumer *consumer)
+{
+    struct link *link = list_take(&consumer->retiring);
+    if (link != NULL)
+        tell_retired(thing_of(link, struct parcel, retiring), 0);
+}
+
+static void on_tell_stale(struct task *task)
+{
+    struct consumer *consumer = thing_of(task, struct consumer, tell_stale);
+    struct list stale;
+    struct link *link;
+    list_init(&stale);
+    while ((link = list_take(&consumer->stale)) != NULL)
+        list_append(&stale, link);
+    while ((link = list_take(&stale)) != NULL) /* with the last one, the consumer may go */
+        tell_retired(thing_of(link, struct parcel, retiring), -1);
+}
+
+static void give_up_retiring(struct consumer *consumer)
+{
+    struct link *link;
+    while ((link = list_take(&consumer->retiring)) != NULL)
+        list_append(&consumer->stale, link);
+    if (!list_empty(&consumer->stale))
+        worker_defer(consumer->lane->worker, &consumer->tell_stale);
 }
 
 static void on_method(struct channel *channel, const amqp_method_t *method)
@@ -220,10 +267,12 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
         on_found(consumer);
         break;
     case AMQP_BASIC_QOS_OK_METHOD:
-        consume(consumer);
+        if (consumer->step == CONSUMER_LIMITING)
+            consume(consumer);
         break;
     case AMQP_BASIC_CONSUME_OK_METHOD:
-        started(consumer);
+        if (consumer->step == CONSUMER_STARTING)
+            started(consumer);
         break;
     case AMQP_BASIC_CANCEL_METHOD:
         on_cancelled_by_broker(consumer);
@@ -231,6 +280,9 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
     case AMQP_BASIC_CANCEL_OK_METHOD:
         if (consumer->step == CONSUMER_STOPPING)
             go_on(consumer);
+        break;
+    case AMQP_CHANNEL_FLOW_OK_METHOD:
+        on_retired(consumer);
         break;
     default:
         break;
@@ -260,6 +312,7 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
     consumer->ready = false;
     if (was_ready && !left)
         consumer->intake->on_lost(consumer->intake);
+    give_up_retiring(consumer);
     if (consumer->leaving != NULL) {
         leave(consumer);
         return;
@@ -272,8 +325,8 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
         return;
     consumer->missing = consumer->missing_dead = false;
     if (!consumer->complained)
-        lane_log(consumer->lane, LEVEL_WARNING, "%.*s cannot be consumed: %u %s", (int)consumer->queue.len,
-                 (const char *)consumer->queue.at, code, why);
+        lane_log(consumer->lane, LEVEL_WARNING, "%.*s cannot be consumed: %u %s",
+                 (int)consumer->queue.len, (const char *)consumer->queue.at, code, why);
     consumer->complained = true;
     wait_and_begin(consumer);
 }
@@ -300,7 +353,8 @@ static void on_content(struct channel *channel, struct content *content)
 {
     struct consumer *consumer = thing_of(channel, struct consumer, channel);
     bool unwanted = consumer->leaving != NULL || consumer->credit == 0;
-    struct parcel *parcel = unwanted ? NULL : parcel_make(content, channel->generation, consumer->queue);
+    struct parcel *parcel = unwanted ? NULL
+                                     : parcel_make(content, channel->generation, consumer->queue);
     if (parcel == NULL) {
         send_settlement(consumer, content->tag, SETTLE_GIVE_BACK);
         return;
@@ -310,12 +364,36 @@ static void on_content(struct channel *channel, struct content *content)
     consumer->intake->on_arrival(consumer->intake, &parcel->arrival);
 }
 
+static bool is_current(const struct consumer *consumer, const struct parcel *parcel)
+{
+    return channel_is_open(&consumer->channel) &&
+           parcel->generation == consumer->channel.generation;
+}
+
+void consumer_retire(void *subscription, struct arrival *arrival, struct done *done)
+{
+    struct consumer *consumer = subscription;
+    struct parcel *parcel = arrival->own;
+    assert(&parcel->arrival == arrival && parcel->retired == NULL);
+    parcel->retired = done;
+    if (!is_current(consumer, parcel)) {
+        list_append(&consumer->stale, &parcel->retiring);
+        worker_defer(consumer->lane->worker, &consumer->tell_stale);
+        return;
+    }
+    send_settlement(consumer, parcel->tag, SETTLE_HANDLED);
+    amqp_channel_flow_t flow = { .active = 1 };
+    channel_send(&consumer->channel, AMQP_CHANNEL_FLOW_METHOD, &flow);
+    list_append(&consumer->retiring, &parcel->retiring);
+}
+
 void consumer_settle(void *subscription, struct arrival *arrival, enum settlement settlement)
 {
     struct consumer *consumer = subscription;
     struct parcel *parcel = arrival->own;
     assert(consumer->unsettled > 0 && &parcel->arrival == arrival);
-    if (channel_is_open(&consumer->channel) && parcel->generation == consumer->channel.generation)
+    assert(!link_joined(&parcel->retiring));
+    if (parcel->retired == NULL && is_current(consumer, parcel))
         send_settlement(consumer, parcel->tag, settlement);
     parcel_free(parcel);
     consumer->unsettled--;
@@ -338,7 +416,8 @@ static bool name_fits(struct lane *lane, const char *queue)
     enum { LONGEST_SUFFIX = 24 };
     if (strlen(queue) + LONGEST_SUFFIX <= SHORT_MAX)
         return true;
-    lane_log(lane, LEVEL_ERROR, "the queue's name is longer than %d bytes", SHORT_MAX - LONGEST_SUFFIX);
+    lane_log(lane, LEVEL_ERROR, "the queue's name is longer than %d bytes",
+             SHORT_MAX - LONGEST_SUFFIX);
     return false;
 }
 
@@ -357,7 +436,8 @@ static struct consumer *allocate(const char *queue)
     return consumer;
 }
 
-int consumer_subscribe(void *at, const struct values *values, struct intake *intake, void **subscription)
+int consumer_subscribe(void *at, const struct values *values, struct intake *intake,
+                       void **subscription)
 {
     struct lane *lane = at;
     const char *queue = values_text(values, "queue"), *dead = values_text(values, "dead_letter");
@@ -378,6 +458,9 @@ int consumer_subscribe(void *at, const struct values *values, struct intake *int
         consumer->max_body = lane->settings->max_message;
     consumer->again.on_timer = on_again;
     consumer->finish.run = on_finish;
+    consumer->tell_stale.run = on_tell_stale;
+    list_init(&consumer->retiring);
+    list_init(&consumer->stale);
     list_append(&lane->consumers, &consumer->link);
     begin(consumer);
     *subscription = consumer;
@@ -400,8 +483,7 @@ bool consumer_may_reply(void *subscription, struct slice reply_to)
     const struct consumer *consumer = subscription;
     if (reply_to.len == 0 || reply_to.len > SHORT_MAX)
         return false;
-    list_each(&consumer->lane->consumers, link)
-    {
+    list_each (&consumer->lane->consumers, link) {
         const struct consumer *other = consumer_of(link);
         if (slice_equal(other->queue, reply_to) || slice_equal(other->dead, reply_to))
             return false;

@@ -39,7 +39,7 @@ struct consumer {
     struct link link; /* in lane->consumers */
     struct lane *lane;
     struct intake *intake;
-    struct slice queue, dead; /* names */
+    struct slice queue, dead;    /* names */
     const char *const *reply_to; /* allowed patterns; ends with NULL */
     size_t max_body;
     bool declares, quorum;
@@ -53,6 +53,11 @@ struct consumer {
     uint64_t restored_ms;       /* when the queue for dead letters was last declared again */
     struct timer again;
     struct delay delays[DELAYS_KNOWN];
+    struct list
+        retiring; /* of struct parcel: acknowledged, in the order of the broker's answers to our flow */
+    struct list
+        stale; /* of struct parcel: could not be acknowledged any more, and who asked is told */
+    struct task tell_stale;
     struct done *leaving; /* unsubscribed: told when nothing is left */
     struct task finish;
 };
@@ -69,9 +74,11 @@ void consumer_start(struct consumer *consumer);
 void consumer_restore_dead(struct consumer *consumer);
 
 /* The functions of the same names in struct source. */
-int consumer_subscribe(void *lane, const struct values *values, struct intake *intake, void **subscription);
+int consumer_subscribe(void *lane, const struct values *values, struct intake *intake,
+                       void **subscription);
 void consumer_credit(void *subscription, unsigned credit);
 void consumer_settle(void *subscription, struct arrival *arrival, enum settlement settlement);
+void consumer_retire(void *subscription, struct arrival *arrival, struct done *done);
 void consumer_unsubscribe(void *subscription, struct done *done);
 bool consumer_may_reply(void *subscription, struct slice reply_to);
 

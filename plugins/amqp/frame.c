@@ -130,7 +130,8 @@ static void put_head(uint8_t *to, uint8_t type, uint16_t channel, uint32_t size)
     put_number(to + 3, size, 4);
 }
 
-void frame_put_method(struct bytes *out, uint16_t channel, amqp_method_number_t id, const void *method)
+void frame_put_method(struct bytes *out, uint16_t channel, amqp_method_number_t id,
+                      const void *method)
 {
     uint8_t *to = bytes_reserve(out, FRAME_OVERHEAD + 4 + METHOD_ROOM);
     if (to == NULL)

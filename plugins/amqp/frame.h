@@ -44,7 +44,8 @@ int frames_next(struct frames *frames, struct slice *bytes, struct frame *frame)
 void frames_clear(struct frames *frames);
 
 /* Appends a method. Its texts are within their limits: checked where they came from. */
-void frame_put_method(struct bytes *out, uint16_t channel, amqp_method_number_t id, const void *method);
+void frame_put_method(struct bytes *out, uint16_t channel, amqp_method_number_t id,
+                      const void *method);
 /* Appends a content header with `properties` of at most `room` bytes. 0, or -1 when they need more. */
 int frame_put_header(struct bytes *out, uint16_t channel, uint64_t body_size,
                      const amqp_basic_properties_t *properties, size_t room)

@@ -51,10 +51,8 @@ static void answer_start(struct connection *connection, const amqp_connection_st
         return;
     }
     amqp_table_entry_t abilities[] = {
-        able_to("publisher_confirms"),
-        able_to("basic.nack"),
-        able_to("connection.blocked"),
-        able_to("consumer_cancel_notify"),
+        able_to("publisher_confirms"),           able_to("basic.nack"),
+        able_to("connection.blocked"),           able_to("consumer_cancel_notify"),
         able_to("authentication_failure_close"),
     };
     amqp_table_entry_t properties[] = {
@@ -74,7 +72,8 @@ static void answer_start(struct connection *connection, const amqp_connection_st
     bytes_text(&response, connection->settings->password);
 
     amqp_connection_start_ok_t answer = {
-        .client_properties = { .num_entries = sizeof properties / sizeof *properties, .entries = properties },
+        .client_properties = { .num_entries = sizeof properties / sizeof *properties,
+                               .entries = properties },
         .mechanism = amqp_cstring_bytes("PLAIN"),
         .response = amqp_from(bytes_slice(&response)),
         .locale = amqp_cstring_bytes("en_US"),
@@ -92,7 +91,8 @@ static uint32_t smaller(uint32_t theirs, uint32_t ours)
 
 static void answer_tune(struct connection *connection, const amqp_connection_tune_t *tune)
 {
-    uint32_t heartbeat_s = smaller(tune->heartbeat, (uint32_t)(connection->settings->heartbeat_ms + 999) / 1000);
+    uint32_t heartbeat_s = smaller(tune->heartbeat,
+                                   (uint32_t)(connection->settings->heartbeat_ms + 999) / 1000);
     amqp_connection_tune_ok_t answer = {
         .channel_max = (uint16_t)smaller(tune->channel_max, CHANNELS - 1),
         .frame_max = smaller(tune->frame_max, FRAME_MAX),
@@ -108,7 +108,8 @@ static void answer_tune(struct connection *connection, const amqp_connection_tun
     connection->handshake = HANDSHAKE_OPEN_OK;
     connection_send(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &answer);
 
-    amqp_connection_open_t open = { .virtual_host = amqp_cstring_bytes(connection->settings->vhost) };
+    amqp_connection_open_t open = { .virtual_host = amqp_cstring_bytes(
+                                        connection->settings->vhost) };
     connection_send(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open);
 }
 

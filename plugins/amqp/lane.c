@@ -45,7 +45,8 @@ static bool is_settled(const struct lane *lane)
             return false;
     if (lane->consuming_failed)
         return true;
-    return connection_up(&lane->consuming) && (!awaits(lane) || lane->replies.state >= REPLIES_READY);
+    return connection_up(&lane->consuming) &&
+           (!awaits(lane) || lane->replies.state >= REPLIES_READY);
 }
 
 static enum broker_state state_of(struct lane *lane, const char **detail)
@@ -53,7 +54,8 @@ static enum broker_state state_of(struct lane *lane, const char **detail)
     const struct connection *publishing = &lane->publishing;
     if (!connection_up(publishing)) {
         *detail = publishing->why;
-        return publishing->why[0] == '\0' && publishing->life.failures == 0 ? BROKER_CONNECTING : BROKER_DOWN;
+        return publishing->why[0] == '\0' && publishing->life.failures == 0 ? BROKER_CONNECTING
+                                                                            : BROKER_DOWN;
     }
     lane->settled = lane->settled || is_settled(lane);
     if (!lane->settled)
@@ -104,12 +106,13 @@ static void hurry(struct connection *connection)
 static void on_publishing_up(struct connection *connection)
 {
     struct lane *lane = lane_of_publishing(connection);
-    lane->was_up = true;
     lane->settled = lane->consuming_failed = false;
     lane_count(lane, "connections", 1);
+    assert(!lane->was_up);
     for (size_t i = 0; i < PUBLISHERS; i++)
         publisher_start(&lane->publishers[i]);
     pulse_start(&lane->pulse);
+    lane->was_up = true;
     hurry(&lane->consuming);
     lane_report(lane);
 }
@@ -151,7 +154,7 @@ static void on_consuming_up(struct connection *connection)
     lane_count(lane, "connections", 1);
     if (awaits(lane))
         replies_start(&lane->replies);
-    list_each(&lane->consumers, link)
+    list_each (&lane->consumers, link)
         consumer_start(consumer_of(link));
     hurry(&lane->publishing);
     lane_report(lane);
@@ -164,14 +167,16 @@ static void on_consuming_down(struct connection *connection, const char *why)
         return;
     lane->consuming_failed = true;
     lane_count(lane, "connections_lost", 1);
-    lane_log(lane, connection_up(&lane->publishing) ? LEVEL_WARNING : LEVEL_DEBUG, "consuming: %s", why);
+    lane_log(lane, connection_up(&lane->publishing) ? LEVEL_WARNING : LEVEL_DEBUG, "consuming: %s",
+             why);
     lane_report(lane);
 }
 
 /* Nothing is published here, so the broker does not block it. */
 static void on_consuming_blocked(struct connection *connection, const char *why)
 {
-    lane_log(lane_of_consuming(connection), LEVEL_DEBUG, "consuming: blocked: %s", why != NULL ? why : "no more");
+    lane_log(lane_of_consuming(connection), LEVEL_DEBUG, "consuming: blocked: %s",
+             why != NULL ? why : "no more");
 }
 
 /* --- what changes on them ------------------------------------------------------------------------------ */
@@ -201,24 +206,26 @@ static void name_queues(struct lane *lane)
     char service[64];
     snprintf(service, sizeof service, "%s", lane->worker->snapshot->service);
     for (char *at = service; *at != '\0'; at++)
-        if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') || *at == '-'))
+        if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+              (*at >= '0' && *at <= '9') || *at == '-'))
             *at = '_';
     uint8_t token[TOKEN_BYTES], digits[TOKEN_DIGITS];
     token_draw(lane->worker, token);
     token_write(token, digits);
-    snprintf(lane->reply_queue, sizeof lane->reply_queue, "shunt.reply.%s.%.*s", service, TOKEN_DIGITS,
-             (const char *)digits);
+    snprintf(lane->reply_queue, sizeof lane->reply_queue, "shunt.reply.%s.%.*s", service,
+             TOKEN_DIGITS, (const char *)digits);
     /* Not the same bits: the key of the pulse is no secret to whoever may watch the broker. */
     token_draw(lane->worker, token);
     token_write(token, digits);
-    snprintf(lane->pulse_key, sizeof lane->pulse_key, "shunt.pulse.%.*s", TOKEN_DIGITS, (const char *)digits);
+    snprintf(lane->pulse_key, sizeof lane->pulse_key, "shunt.pulse.%.*s", TOKEN_DIGITS,
+             (const char *)digits);
 }
 
 /* The window is the process's: each worker has its share, in which the largest message has room. */
 static void init_publishers(struct lane *lane)
 {
-    static const char *const what[PUBLISHERS] = { "messages to queues", "messages to exchanges", "replies and dead letters",
-                                                "delayed messages" };
+    static const char *const what[PUBLISHERS] = { "messages to queues", "messages to exchanges",
+                                                  "replies and dead letters", "delayed messages" };
     size_t workers = lane->worker->snapshot->workers, window = lane->settings->window / workers,
            bytes = lane->settings->window_bytes / workers;
     if (window == 0)
@@ -239,9 +246,11 @@ static void on_finish(struct task *task);
 
 int lane_attach(void *instance, struct worker *worker, void **lane)
 {
-    static const struct connection_events publishing = { on_publishing_up, on_publishing_down, on_publishing_blocked,
+    static const struct connection_events publishing = { on_publishing_up, on_publishing_down,
+                                                         on_publishing_blocked,
                                                          on_publishing_stopped };
-    static const struct connection_events consuming = { on_consuming_up, on_consuming_down, on_consuming_blocked,
+    static const struct connection_events consuming = { on_consuming_up, on_consuming_down,
+                                                        on_consuming_blocked,
                                                         on_consuming_stopped };
     assert(worker->snapshot != NULL);
     struct lane *made = calloc(1, sizeof *made);
@@ -317,6 +326,7 @@ static void on_consuming_stopped(struct connection *connection)
 
 static void on_stopped(struct lane *lane)
 {
+    assert(lane->leaving != NULL && lane->stopped < 2);
     if (++lane->stopped == 2)
         worker_defer(lane->worker, &lane->finish);
 }

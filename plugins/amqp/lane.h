@@ -33,7 +33,7 @@ struct lane {
     bool settled;          /* everything that calls need was opened since the connection came up */
     bool consuming_failed; /* since then: it is not waited for */
     char blocked_why[128];
-    struct done *leaving;  /* detach was called */
+    struct done *leaving; /* detach was called */
     uint64_t leaving_until_ms;
     struct timer patience;
     struct task finish;
@@ -50,6 +50,7 @@ int lane_refusal(const struct lane *lane) __attribute__((warn_unused_result));
 void lane_report(struct lane *lane);
 
 void lane_count(const struct lane *lane, const char *event, uint64_t by);
-void lane_log(const struct lane *lane, enum level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void lane_log(const struct lane *lane, enum level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

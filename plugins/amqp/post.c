@@ -84,7 +84,8 @@ static amqp_table_entry_t number_argument(const char *key, uint64_t number)
     };
 }
 
-static void declare(struct consumer *consumer, struct channel *channel, struct slice name, uint64_t ms)
+static void declare(struct consumer *consumer, struct channel *channel, struct slice name,
+                    uint64_t ms)
 {
     amqp_table_entry_t arguments[] = {
         text_argument("x-queue-type", consumer->quorum ? SLICE("quorum") : SLICE("classic")),
@@ -107,7 +108,8 @@ static void declare(struct consumer *consumer, struct channel *channel, struct s
 }
 
 /* Declares the queue for that delay unless this channel did so a short while ago. */
-static void ensure_delay_queue(struct consumer *consumer, struct channel *channel, struct slice name, uint64_t ms)
+static void ensure_delay_queue(struct consumer *consumer, struct channel *channel,
+                               struct slice name, uint64_t ms)
 {
     uint64_t now_ms = worker_now_ms(consumer->lane->worker);
     struct delay *known = &consumer->delays[0];
@@ -120,7 +122,8 @@ static void ensure_delay_queue(struct consumer *consumer, struct channel *channe
         if (delay->declared_ms < known->declared_ms)
             known = delay;
     }
-    if (known->ms == ms && known->generation == channel->generation && now_ms - known->declared_ms < DECLARE_EVERY_MS)
+    if (known->ms == ms && known->generation == channel->generation &&
+        now_ms - known->declared_ms < DECLARE_EVERY_MS)
         return;
     *known = (struct delay){ .ms = ms, .declared_ms = now_ms, .generation = channel->generation };
     declare(consumer, channel, name, ms);
@@ -152,9 +155,9 @@ static int post(struct consumer *consumer, enum letter_kind kind, const struct o
 static int send_reply(struct consumer *consumer, const struct letter *letter, struct done *done)
 {
     const struct message *message = letter->message;
-    struct outgoing outgoing = {
-        .exchange = SLICE(""), .routing_key = message->reply_to, .message = message
-    };
+    struct outgoing outgoing = { .exchange = SLICE(""),
+                                 .routing_key = message->reply_to,
+                                 .message = message };
     uint8_t token[TOKEN_BYTES];
     token_of_reply(message->reply_to, message->correlation_id, token);
     return post(consumer, letter->kind, &outgoing, token, done);
@@ -180,8 +183,8 @@ static int send_delayed(struct consumer *consumer, const struct letter *letter, 
         return -REASON_broker_down;
     char name[SHORT_MAX + 1];
     uint64_t ms = post_delay_step(letter->delay_ms);
-    int len = snprintf(name, sizeof name, "%.*s.delay.%llu", (int)consumer->queue.len, (const char *)consumer->queue.at,
-                       (unsigned long long)ms);
+    int len = snprintf(name, sizeof name, "%.*s.delay.%llu", (int)consumer->queue.len,
+                       (const char *)consumer->queue.at, (unsigned long long)ms);
     assert(len > 0 && len <= SHORT_MAX);
     ensure_delay_queue(consumer, &publisher->channel, slice_text(name), ms);
     return send_to_queue(consumer, slice_text(name), letter, done);

@@ -18,8 +18,9 @@ enum { FIXED_SIZE = 128 };
 
 size_t properties_size(const struct message *message, size_t more)
 {
-    const struct slice texts[] = { message->content_type, message->content_encoding, message->message_id,
-                                   message->correlation_id, message->reply_to, message->app_id };
+    const struct slice texts[] = { message->content_type, message->content_encoding,
+                                   message->message_id,   message->correlation_id,
+                                   message->reply_to,     message->app_id };
     size_t size = FIXED_SIZE + more;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         size += 1 + texts[i].len;
@@ -62,11 +63,13 @@ static bool said_before(const struct fields *fields, uint32_t at)
 
 static amqp_field_value_t text_value(struct slice text)
 {
-    return (amqp_field_value_t){ .kind = AMQP_FIELD_KIND_UTF8, .value = { .bytes = amqp_from(text) } };
+    return (amqp_field_value_t){ .kind = AMQP_FIELD_KIND_UTF8,
+                                 .value = { .bytes = amqp_from(text) } };
 }
 
 /* All values under the name of the field at `first`: one text, or an array of texts. 0 or -1. */
-static int put_values(const struct fields *fields, uint32_t first, struct arena *scratch, amqp_field_value_t *value)
+static int put_values(const struct fields *fields, uint32_t first, struct arena *scratch,
+                      amqp_field_value_t *value)
 {
     uint32_t times = 0;
     for (uint32_t i = first; i < fields->count; i++)
@@ -79,15 +82,16 @@ static int put_values(const struct fields *fields, uint32_t first, struct arena 
     if (values == NULL)
         return -1;
     *value = (amqp_field_value_t){ .kind = AMQP_FIELD_KIND_ARRAY,
-                                   .value = { .array = { .num_entries = (int)times, .entries = values } } };
+                                   .value = { .array = { .num_entries = (int)times,
+                                                         .entries = values } } };
     for (uint32_t i = first; i < fields->count; i++)
         if (slice_equal(fields->at[i].name, fields->at[first].name))
             *values++ = text_value(fields->at[i].value);
     return 0;
 }
 
-static int put_headers(const struct fields *fields, const struct field *extra, struct arena *scratch,
-                       amqp_table_t *table)
+static int put_headers(const struct fields *fields, const struct field *extra,
+                       struct arena *scratch, amqp_table_t *table)
 {
     amqp_table_entry_t *entries = arena_try(scratch, ((size_t)fields->count + 1) * sizeof *entries);
     if (entries == NULL)
@@ -102,12 +106,13 @@ static int put_headers(const struct fields *fields, const struct field *extra, s
             return -1;
     }
     if (extra != NULL)
-        entries[table->num_entries++] =
-            (amqp_table_entry_t){ .key = amqp_from(extra->name), .value = text_value(extra->value) };
+        entries[table->num_entries++] = (amqp_table_entry_t){ .key = amqp_from(extra->name),
+                                                              .value = text_value(extra->value) };
     return 0;
 }
 
-static void set_text(amqp_basic_properties_t *properties, amqp_flags_t flag, amqp_bytes_t *to, struct slice text)
+static void set_text(amqp_basic_properties_t *properties, amqp_flags_t flag, amqp_bytes_t *to,
+                     struct slice text)
 {
     if (text.len == 0)
         return;
@@ -116,10 +121,12 @@ static void set_text(amqp_basic_properties_t *properties, amqp_flags_t flag, amq
     *to = amqp_from(text);
 }
 
-static void set_properties(amqp_basic_properties_t *to, const struct message *message, char expiration[24])
+static void set_properties(amqp_basic_properties_t *to, const struct message *message,
+                           char expiration[24])
 {
     set_text(to, AMQP_BASIC_CONTENT_TYPE_FLAG, &to->content_type, message->content_type);
-    set_text(to, AMQP_BASIC_CONTENT_ENCODING_FLAG, &to->content_encoding, message->content_encoding);
+    set_text(to, AMQP_BASIC_CONTENT_ENCODING_FLAG, &to->content_encoding,
+             message->content_encoding);
     set_text(to, AMQP_BASIC_CORRELATION_ID_FLAG, &to->correlation_id, message->correlation_id);
     set_text(to, AMQP_BASIC_REPLY_TO_FLAG, &to->reply_to, message->reply_to);
     set_text(to, AMQP_BASIC_MESSAGE_ID_FLAG, &to->message_id, message->message_id);
@@ -137,12 +144,13 @@ static void set_properties(amqp_basic_properties_t *to, const struct message *me
     to->delivery_mode = message->durable ? AMQP_DELIVERY_PERSISTENT : AMQP_DELIVERY_NONPERSISTENT;
 }
 
-int properties_put(struct bytes *out, uint16_t channel, const struct message *message, const struct field *extra,
-                   uint32_t frame_max)
+int properties_put(struct bytes *out, uint16_t channel, const struct message *message,
+                   const struct field *extra, uint32_t frame_max)
 {
     assert(extra == NULL || extra->name.len <= SHORT_MAX);
     const size_t most = frame_max - FRAME_OVERHEAD - CONTENT_HEAD;
-    size_t size = properties_size(message, extra == NULL ? 0 : 16 + extra->name.len + extra->value.len);
+    size_t size = properties_size(message,
+                                  extra == NULL ? 0 : 16 + extra->name.len + extra->value.len);
     struct arena scratch;
     arena_init(&scratch, (size_t)FRAME_MAX * 64);
     amqp_basic_properties_t properties = { 0 };
@@ -153,7 +161,8 @@ int properties_put(struct bytes *out, uint16_t channel, const struct message *me
     if (properties.headers.num_entries > 0)
         properties._flags |= AMQP_BASIC_HEADERS_FLAG;
     if (result == 0)
-        result = frame_put_header(out, channel, message->body.len, &properties, size < most ? size : most);
+        result = frame_put_header(out, channel, message->body.len, &properties,
+                                  size < most ? size : most);
     arena_clear(&scratch);
     return result;
 }
@@ -164,10 +173,10 @@ int properties_put(struct bytes *out, uint16_t channel, const struct message *me
 static int fixed_length(uint8_t kind)
 {
     static const int8_t lengths[] = {
-        [AMQP_FIELD_KIND_BOOLEAN] = 1, [AMQP_FIELD_KIND_I8] = 1,      [AMQP_FIELD_KIND_U8] = 1,
-        [AMQP_FIELD_KIND_I16] = 2,     [AMQP_FIELD_KIND_U16] = 2,     [AMQP_FIELD_KIND_I32] = 4,
-        [AMQP_FIELD_KIND_U32] = 4,     [AMQP_FIELD_KIND_I64] = 8,     [AMQP_FIELD_KIND_U64] = 8,
-        [AMQP_FIELD_KIND_F32] = 4,     [AMQP_FIELD_KIND_F64] = 8,     [AMQP_FIELD_KIND_DECIMAL] = 5,
+        [AMQP_FIELD_KIND_BOOLEAN] = 1,   [AMQP_FIELD_KIND_I8] = 1,  [AMQP_FIELD_KIND_U8] = 1,
+        [AMQP_FIELD_KIND_I16] = 2,       [AMQP_FIELD_KIND_U16] = 2, [AMQP_FIELD_KIND_I32] = 4,
+        [AMQP_FIELD_KIND_U32] = 4,       [AMQP_FIELD_KIND_I64] = 8, [AMQP_FIELD_KIND_U64] = 8,
+        [AMQP_FIELD_KIND_F32] = 4,       [AMQP_FIELD_KIND_F64] = 8, [AMQP_FIELD_KIND_DECIMAL] = 5,
         [AMQP_FIELD_KIND_TIMESTAMP] = 8,
     };
     if (kind == AMQP_FIELD_KIND_VOID)
@@ -208,7 +217,8 @@ static const char *walk_values(struct slice values, bool named, unsigned levels)
         uint8_t kind = values.at[0];
         int fixed = fixed_length(kind);
         struct slice rest = slice_from(values, 1);
-        if (fixed < 0 && !nests(kind) && kind != AMQP_FIELD_KIND_UTF8 && kind != AMQP_FIELD_KIND_BYTES)
+        if (fixed < 0 && !nests(kind) && kind != AMQP_FIELD_KIND_UTF8 &&
+            kind != AMQP_FIELD_KIND_BYTES)
             return "a header is of an unknown type";
         if (fixed < 0 && rest.len < 4)
             return "a header's value is cut off";
@@ -218,7 +228,8 @@ static const char *walk_values(struct slice values, bool named, unsigned levels)
         if (nests(kind)) {
             if (levels == 0)
                 return "headers are nested too deep";
-            const char *why = walk_values(slice_of(rest.at + 4, len - 4), kind == AMQP_FIELD_KIND_TABLE, levels - 1);
+            const char *why = walk_values(slice_of(rest.at + 4, len - 4),
+                                          kind == AMQP_FIELD_KIND_TABLE, levels - 1);
             if (why != NULL)
                 return why;
         }
@@ -252,7 +263,8 @@ static const char *walk_headers(struct slice raw)
 /* A table or array that brokers and their plugins add by themselves, and that no HTTP header ever was. */
 static bool brokers_own(struct slice name)
 {
-    return slice_is(name, "x-death") || slice_is(name, "x-shovelled") || slice_is(name, "x-received-from");
+    return slice_is(name, "x-death") || slice_is(name, "x-shovelled") ||
+           slice_is(name, "x-received-from");
 }
 
 static struct slice decimal_text(struct arena *arena, amqp_decimal_t decimal)
@@ -261,7 +273,8 @@ static struct slice decimal_text(struct arena *arena, amqp_decimal_t decimal)
 }
 
 /* The text of a value that is not composed of others; `at` NULL with `*why` where there is none. */
-static struct slice value_text(const amqp_field_value_t *value, struct arena *arena, const char **why)
+static struct slice value_text(const amqp_field_value_t *value, struct arena *arena,
+                               const char **why)
 {
     *why = "no memory for a header";
     switch ((amqp_field_value_kind_t)value->kind) {
@@ -302,8 +315,8 @@ static struct slice value_text(const amqp_field_value_t *value, struct arena *ar
     return slice_of(NULL, 0);
 }
 
-static const char *read_value(struct slice name, const amqp_field_value_t *value, struct arena *arena,
-                              struct fields *headers)
+static const char *read_value(struct slice name, const amqp_field_value_t *value,
+                              struct arena *arena, struct fields *headers)
 {
     const char *why;
     struct slice text = value_text(value, arena, &why);
@@ -312,7 +325,8 @@ static const char *read_value(struct slice name, const amqp_field_value_t *value
     return fields_add(headers, arena, name, text) < 0 ? "no memory for a header" : NULL;
 }
 
-static const char *read_headers(const amqp_table_t *table, struct arena *arena, struct fields *headers)
+static const char *read_headers(const amqp_table_t *table, struct arena *arena,
+                                struct fields *headers)
 {
     for (int i = 0; i < table->num_entries; i++) {
         const amqp_field_value_t *value = &table->entries[i].value;
@@ -322,7 +336,9 @@ static const char *read_headers(const amqp_table_t *table, struct arena *arena, 
             continue;
         if (value->kind != AMQP_FIELD_KIND_ARRAY)
             why = read_value(name, value, arena, headers);
-        for (int j = 0; value->kind == AMQP_FIELD_KIND_ARRAY && j < value->value.array.num_entries && why == NULL; j++)
+        for (int j = 0; value->kind == AMQP_FIELD_KIND_ARRAY &&
+                        j < value->value.array.num_entries && why == NULL;
+             j++)
             why = read_value(name, &value->value.array.entries[j], arena, headers);
         if (why != NULL)
             return why;
@@ -357,8 +373,8 @@ static void read_texts(const amqp_basic_properties_t *from, struct message *mess
                        from->delivery_mode == AMQP_DELIVERY_PERSISTENT;
 }
 
-int properties_read(struct slice raw, amqp_pool_t *pool, struct arena *arena, struct message *message,
-                    const char **why)
+int properties_read(struct slice raw, amqp_pool_t *pool, struct arena *arena,
+                    struct message *message, const char **why)
 {
     *why = walk_headers(raw);
     if (*why != NULL)

@@ -20,12 +20,13 @@ const char *properties_flaw(const struct message *message);
 
 /* Appends a content header for `message`; `extra` is one more header, or NULL. 0; -1 when memory is out or it needs
  * more than `frame_max`. */
-int properties_put(struct bytes *out, uint16_t channel, const struct message *message, const struct field *extra,
-                   uint32_t frame_max) __attribute__((warn_unused_result));
+int properties_put(struct bytes *out, uint16_t channel, const struct message *message,
+                   const struct field *extra, uint32_t frame_max)
+    __attribute__((warn_unused_result));
 
 /* Fills `message` from raw properties; slices point into `raw` or the arena; the body is not touched. 0, or -1 with
  * `*why`: malformed, and what could be read is there. */
-int properties_read(struct slice raw, amqp_pool_t *pool, struct arena *arena, struct message *message,
-                    const char **why) __attribute__((warn_unused_result));
+int properties_read(struct slice raw, amqp_pool_t *pool, struct arena *arena,
+                    struct message *message, const char **why) __attribute__((warn_unused_result));
 
 #endif

@@ -11,6 +11,7 @@ static const struct channel_events channel_events;
 
 static void set_ready(struct publisher *publisher, bool ready)
 {
+    assert(!ready || channel_is_open(&publisher->channel));
     if (publisher->ready == ready)
         return;
     publisher->ready = ready;
@@ -29,9 +30,11 @@ static void settle(struct publisher *publisher, uint64_t tag, bool multiple, enu
 {
     int settled = confirms_settle(&publisher->confirms, tag, multiple, verdict);
     if (settled < 0)
-        connection_cut(publisher->connection, "the broker broke the protocol: a confirm for what was never sent");
+        connection_cut(publisher->connection,
+                       "the broker broke the protocol: a confirm for what was never sent");
     else
-        lane_count(publisher->lane, verdict == VERDICT_CONFIRMED ? "confirmed" : "nacked", (uint64_t)settled);
+        lane_count(publisher->lane, verdict == VERDICT_CONFIRMED ? "confirmed" : "nacked",
+                   (uint64_t)settled);
 }
 
 static void on_method(struct channel *channel, const amqp_method_t *method)
@@ -68,8 +71,10 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
     if (code == 0)
         return;
     lane_count(publisher->lane, "channels_closed", 1);
-    lane_log(publisher->lane, LEVEL_WARNING, "the broker closed the channel for %s: %u %s", publisher->what, code, why);
-    worker_timer(publisher->connection->worker, &publisher->reopen, publisher->connection->settings->backoff_ms);
+    lane_log(publisher->lane, LEVEL_WARNING, "the broker closed the channel for %s: %u %s",
+             publisher->what, code, why);
+    worker_timer(publisher->connection->worker, &publisher->reopen,
+                 publisher->connection->settings->backoff_ms);
 }
 
 static const struct channel_events channel_events = {
@@ -86,9 +91,10 @@ static void on_reopen(struct timer *timer)
 
 /* --- for owners ---------------------------------------------------------------------------------- */
 
-void publisher_init(struct publisher *publisher, struct lane *lane, struct connection *connection, const char *what,
-                    size_t window, size_t window_bytes)
+void publisher_init(struct publisher *publisher, struct lane *lane, struct connection *connection,
+                    const char *what, size_t window, size_t window_bytes)
 {
+    assert(publisher->channel.state == CHANNEL_CLOSED);
     publisher->lane = lane;
     publisher->connection = connection;
     publisher->what = what;
@@ -136,7 +142,8 @@ static int refusal(const struct publisher *publisher, const struct ticket *ticke
     return confirms_fits(&publisher->confirms, ticket->bytes) ? 0 : -REASON_broker_full;
 }
 
-int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing, struct ticket *ticket)
+int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing,
+                      struct ticket *ticket)
 {
     assert(outgoing->exchange.len <= SHORT_MAX && outgoing->routing_key.len <= SHORT_MAX);
     ticket->bytes = outgoing->message->body.len + properties_size(outgoing->message, 0);
@@ -148,9 +155,10 @@ int publisher_publish(struct publisher *publisher, const struct outgoing *outgoi
         .routing_key = amqp_from(outgoing->routing_key),
         .mandatory = 1,
     };
-    if (connection_publish(publisher->connection, publisher->channel.number, &publish, outgoing->message,
-                           outgoing->extra) < 0)
+    if (connection_publish(publisher->connection, publisher->channel.number, &publish,
+                           outgoing->message, outgoing->extra) < 0)
         return -REASON_fields_too_large;
+    assert(channel_is_open(&publisher->channel));
     confirms_add(&publisher->confirms, ticket, worker_now_ms(publisher->connection->worker));
     lane_count(publisher->lane, "published", 1);
     return 0;

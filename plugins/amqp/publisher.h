@@ -34,8 +34,8 @@ struct outgoing {
     const struct field *extra; /* one more header, or NULL */
 };
 
-void publisher_init(struct publisher *publisher, struct lane *lane, struct connection *connection, const char *what,
-                    size_t window, size_t window_bytes);
+void publisher_init(struct publisher *publisher, struct lane *lane, struct connection *connection,
+                    const char *what, size_t window, size_t window_bytes);
 void publisher_free(struct publisher *publisher);
 /* The connection is up. */
 void publisher_start(struct publisher *publisher);
@@ -47,7 +47,7 @@ uint32_t destination_hash(struct slice exchange, struct slice routing_key);
 
 /* Publishes with mandatory set: 0, and the ticket (token, destination, on_verdict are set) gets its verdict later. Or a
  * negative REASON_…: nothing was sent. Never calls back at once. */
-int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing, struct ticket *ticket)
-    __attribute__((warn_unused_result));
+int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing,
+                      struct ticket *ticket) __attribute__((warn_unused_result));
 
 #endif

@@ -20,9 +20,12 @@ static void set_late(struct pulse *pulse, bool late)
 
 static void send_pulse(struct pulse *pulse)
 {
+    assert(!pulse->under_way && channel_is_open(&pulse->channel));
     static const struct message nothing = { 0 };
-    amqp_basic_publish_t publish = { .exchange = amqp_empty_bytes, .routing_key = amqp_from(pulse->routing_key) };
-    int too_large = connection_publish(pulse->connection, pulse->channel.number, &publish, &nothing, NULL);
+    amqp_basic_publish_t publish = { .exchange = amqp_empty_bytes,
+                                     .routing_key = amqp_from(pulse->routing_key) };
+    int too_large = connection_publish(pulse->connection, pulse->channel.number, &publish, &nothing,
+                                       NULL);
     assert(too_large == 0 || pulse->connection->out.len == 0);
     pulse->under_way = too_large == 0;
 }
@@ -55,7 +58,8 @@ static void on_timer(struct timer *timer)
     }
     if (!pulse->connection->blocked)
         send_pulse(pulse);
-    worker_timer(pulse->connection->worker, timer, pulse->under_way ? PULSE_LATE_MS : PULSE_EVERY_MS);
+    worker_timer(pulse->connection->worker, timer,
+                 pulse->under_way ? PULSE_LATE_MS : PULSE_EVERY_MS);
 }
 
 static void on_open(struct channel *channel)
@@ -70,7 +74,8 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
     struct pulse *pulse = thing_of(channel, struct pulse, channel);
     if (method->id == AMQP_CONFIRM_SELECT_OK_METHOD)
         pulse->ready = true;
-    else if ((method->id == AMQP_BASIC_ACK_METHOD || method->id == AMQP_BASIC_NACK_METHOD) && pulse->under_way)
+    else if ((method->id == AMQP_BASIC_ACK_METHOD || method->id == AMQP_BASIC_NACK_METHOD) &&
+             pulse->under_way)
         pulse->under_way = false;
     else
         return;
@@ -90,8 +95,9 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
     pulse_stop(pulse);
     if (code != 0)
         lane_log(pulse->lane, LEVEL_WARNING,
-                 "the broker refuses probes (%u %s): alarms and stand-still show only when messages are published", code,
-                 why);
+                 "the broker refuses probes (%u %s): alarms and stand-still show only when "
+                 "messages are published",
+                 code, why);
     set_late(pulse, false);
 }
 
@@ -102,7 +108,8 @@ static const struct channel_events channel_events = {
     .on_closed = on_closed,
 };
 
-void pulse_init(struct pulse *pulse, struct lane *lane, struct connection *connection, struct slice routing_key)
+void pulse_init(struct pulse *pulse, struct lane *lane, struct connection *connection,
+                struct slice routing_key)
 {
     assert(routing_key.len <= SHORT_MAX);
     pulse->lane = lane;

@@ -26,7 +26,8 @@ struct pulse {
     void (*on_change)(struct pulse *pulse);
 };
 
-void pulse_init(struct pulse *pulse, struct lane *lane, struct connection *connection, struct slice routing_key);
+void pulse_init(struct pulse *pulse, struct lane *lane, struct connection *connection,
+                struct slice routing_key);
 /* The connection is up. */
 void pulse_start(struct pulse *pulse);
 /* The connection is gone, or to be left. */

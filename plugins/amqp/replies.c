@@ -68,6 +68,7 @@ void replies_leave(struct replies *replies, struct waiter *waiter)
         assert(*at != NULL);
         at = &(*at)->next;
     }
+    assert(replies->count > 0);
     *at = waiter->next;
     waiter->joined = false;
     replies->count--;
@@ -101,7 +102,8 @@ static void declare(struct replies *replies)
         { .key = amqp_cstring_bytes("x-expires"),
           .value = { .kind = AMQP_FIELD_KIND_I32, .value = { .i32 = EXPIRES_MS } } },
         { .key = amqp_cstring_bytes("x-queue-type"),
-          .value = { .kind = AMQP_FIELD_KIND_UTF8, .value = { .bytes = amqp_cstring_bytes("classic") } } },
+          .value = { .kind = AMQP_FIELD_KIND_UTF8,
+                     .value = { .bytes = amqp_cstring_bytes("classic") } } },
     };
     amqp_queue_declare_t declare = {
         .queue = amqp_from(replies->queue),
@@ -120,7 +122,8 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
 {
     struct replies *replies = thing_of(channel, struct replies, channel);
     amqp_basic_qos_t qos = { .prefetch_count = PREFETCH };
-    amqp_basic_consume_t consume = { .queue = amqp_from(replies->queue), .consumer_tag = amqp_empty_bytes };
+    amqp_basic_consume_t consume = { .queue = amqp_from(replies->queue),
+                                     .consumer_tag = amqp_empty_bytes };
     switch (method->id) {
     case AMQP_QUEUE_DECLARE_OK_METHOD:
         channel_send(channel, AMQP_BASIC_QOS_METHOD, &qos);
@@ -129,6 +132,7 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
         channel_send(channel, AMQP_BASIC_CONSUME_METHOD, &consume);
         break;
     case AMQP_BASIC_CONSUME_OK_METHOD:
+        replies->complained = false;
         set_state(replies, REPLIES_READY);
         break;
     case AMQP_BASIC_CANCEL_METHOD: /* somebody deleted it */
@@ -150,8 +154,10 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
         set_state(replies, REPLIES_OFF);
         return;
     }
-    lane_log(replies->lane, LEVEL_WARNING, "the broker refuses the reply queue %.*s: %u %s", (int)replies->queue.len,
-             (const char *)replies->queue.at, code, why);
+    if (!replies->complained)
+        lane_log(replies->lane, LEVEL_WARNING, "the broker refuses the reply queue %.*s: %u %s",
+                 (int)replies->queue.len, (const char *)replies->queue.at, code, why);
+    replies->complained = true;
     worker_timer(replies->connection->worker, &replies->again, AGAIN_MS);
     set_state(replies, REPLIES_REFUSED);
 }
@@ -193,6 +199,7 @@ static void on_content(struct channel *channel, struct content *content)
         lane_count(replies->lane, "replies_dropped", 1);
         return;
     }
+    assert(waiter->joined);
     replies_leave(replies, waiter);
     lane_count(replies->lane, "replies", 1);
     if (content->malformed != NULL)
@@ -218,7 +225,8 @@ static void on_again(struct timer *timer)
     replies_start(thing_of(timer, struct replies, again));
 }
 
-void replies_init(struct replies *replies, struct lane *lane, struct connection *connection, struct slice queue)
+void replies_init(struct replies *replies, struct lane *lane, struct connection *connection,
+                  struct slice queue)
 {
     assert(queue.len <= SHORT_MAX);
     replies->lane = lane;

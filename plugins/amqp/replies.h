@@ -25,7 +25,8 @@ struct waiter {
     uint8_t token[TOKEN_BYTES];
     uint64_t max_reply;
     /* Once, after it left the table. `message` for REPLY_WHOLE, during the call only; `why` for REPLY_MALFORMED. */
-    void (*on_reply)(struct waiter *waiter, enum reply reply, const struct message *message, const char *why);
+    void (*on_reply)(struct waiter *waiter, enum reply reply, const struct message *message,
+                     const char *why);
 };
 
 enum replies_state {
@@ -41,15 +42,17 @@ struct replies {
     struct slice queue; /* its name; lives as long as the lane */
     enum replies_state state;
     struct channel channel;
+    bool complained; /* of a refusal; once, until it works again */
     struct timer again;
     struct task ack;   /* one for all replies of a turn */
     uint64_t last_tag; /* to be acknowledged; 0: none */
     struct waiter **buckets;
-    size_t room, count; /* a power of two, or 0; waiters */
+    size_t room, count;                         /* a power of two, or 0; waiters */
     void (*on_change)(struct replies *replies); /* ready, refused, off */
 };
 
-void replies_init(struct replies *replies, struct lane *lane, struct connection *connection, struct slice queue);
+void replies_init(struct replies *replies, struct lane *lane, struct connection *connection,
+                  struct slice queue);
 void replies_free(struct replies *replies);
 /* The connection is up, and somebody waits for replies. Again: nothing. */
 void replies_start(struct replies *replies);
@@ -57,7 +60,8 @@ void replies_start(struct replies *replies);
 void replies_abandon(struct replies *replies);
 
 /* 0, or -1 when too many wait. */
-int replies_join(struct replies *replies, struct waiter *waiter) __attribute__((warn_unused_result));
+int replies_join(struct replies *replies, struct waiter *waiter)
+    __attribute__((warn_unused_result));
 /* Not joined: does nothing. */
 void replies_leave(struct replies *replies, struct waiter *waiter);
 struct waiter *replies_find(const struct replies *replies, const uint8_t token[TOKEN_BYTES]);

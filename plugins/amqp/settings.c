@@ -24,20 +24,25 @@ static const char *const queue_types[] = { "classic", "quorum", NULL };
 
 const struct setting amqp_broker_table[] = {
     { "url", SETTING_URL, SETTING_REQUIRED | SETTING_SECRET, .choices = schemes, .since = "0.1",
-      .help = "Where RabbitMQ is and who we are there: \"amqp://user:password@host:port/vhost\"; special characters "
+      .help = "Where RabbitMQ is and who we are there: \"amqp://user:password@host:port/vhost\"; "
+              "special characters "
               "percent-encoded." },
     { "heartbeat", SETTING_DURATION, 0, "4s", 1000, 60000, .since = "0.1",
-      .help = "How often each side shows that it lives, in whole seconds; silence for twice as long ends the connection." },
+      .help = "How often each side shows that it lives, in whole seconds; silence for twice as "
+              "long ends the connection." },
     { "connect_timeout", SETTING_DURATION, 0, "3s", 100, 60000, .since = "0.1",
       .help = "How long an attempt to connect may take, the login included." },
     { "window", SETTING_NUMBER, 0, "1024", 1, 65535, .since = "0.1",
       .help = "The most messages that wait for the broker's confirm; further calls get 503." },
     { "window_bytes", SETTING_SIZE, 0, "64MB", 64 * 1024, 4096 * MIB, .since = "0.1",
-      .help = "The most bytes of messages that wait for the broker's confirm; further calls get 503." },
+      .help =
+          "The most bytes of messages that wait for the broker's confirm; further calls get 503." },
     { "max_message", SETTING_SIZE, 0, "16MB", 1024, 1024 * MIB, .since = "0.1",
-      .help = "The largest message that the broker takes (its max_message_size): calls above it get 413." },
+      .help = "The largest message that the broker takes (its max_message_size): calls above it "
+              "get 413." },
     { "backoff", SETTING_DURATION, 0, "200ms", 10, 60000, .since = "0.1",
-      .help = "How long to wait after the first failure to connect; each further one waits twice as long." },
+      .help = "How long to wait after the first failure to connect; each further one waits twice "
+              "as long." },
     { "max_backoff", SETTING_DURATION, 0, "5s", 10, 600000, .since = "0.1",
       .help = "The longest wait between two attempts to connect." },
     { 0 },
@@ -58,7 +63,8 @@ const struct setting amqp_event_table[] = {
       .help = "The exchange that the event is published to, instead of one queue." },
     { "routing_key", SETTING_TEXT, 0, .since = "0.1", .help = "The routing key for the exchange." },
     { "ack", SETTING_CHOICE, 0, "delivered", .choices = acks, .since = "0.1",
-      .help = "When the caller is answered: `delivered`, once the broker confirmed it; `none`, at once, and the event "
+      .help = "When the caller is answered: `delivered`, once the broker confirmed it; `none`, at "
+              "once, and the event "
               "may be lost." },
     { "ttl", SETTING_DURATION, 0, .low = 1, .high = 49 * DAY, .since = "0.1",
       .help = "How long the event may wait before the broker drops it; without it, for ever." },
@@ -69,10 +75,12 @@ const struct setting amqp_subscription_table[] = {
     { "queue", SETTING_TEXT, SETTING_REQUIRED | SETTING_NOT_EMPTY, .since = "0.1",
       .help = "The queue that is consumed." },
     { "queue_type", SETTING_CHOICE, 0, "classic", .choices = queue_types, .since = "0.1",
-      .help = "What queues are declared as when they are not there: `classic`, or `quorum` to survive the loss of a node." },
+      .help = "What queues are declared as when they are not there: `classic`, or `quorum` to "
+              "survive the loss of a node." },
     { "declare", SETTING_FLAG, 0, "true", .since = "0.1",
       .help = "Whether the queue and its dead-letter queue are declared when they are not there." },
-    { "reply_to", SETTING_TEXTS, SETTING_NOT_EMPTY, "shunt.reply.*, amq.gen-*, amq.rabbitmq.reply-to.*", .since = "0.1",
+    { "reply_to", SETTING_TEXTS, SETTING_NOT_EMPTY,
+      "shunt.reply.*, amq.gen-*, amq.rabbitmq.reply-to.*", .since = "0.1",
       .help = "Queues that replies may go to; a trailing `*` stands for anything." },
     { 0 },
 };
@@ -128,7 +136,8 @@ int settings_open(const struct host *host, struct broker *broker, const struct v
         return 0;
     }
     struct complaint *complaint = complain(complaints, values_place(values, "url"), "%s", flaw);
-    complaint_expected(complaints, complaint, "amqp://user:password@host:port/vhost, special characters percent-encoded");
+    complaint_expected(complaints, complaint,
+                       "amqp://user:password@host:port/vhost, special characters percent-encoded");
     settings_close(settings);
     return -1;
 }
@@ -152,7 +161,8 @@ static bool check_name(const struct values *block, const char *key, struct compl
     while (printable < len && (uint8_t)text[printable] >= ' ' && text[printable] != 0x7f)
         printable++;
     if (len > SHORT_MAX)
-        complain(complaints, values_place(block, key), "'%s' is longer than AMQP's names, 255 bytes", key);
+        complain(complaints, values_place(block, key),
+                 "'%s' is longer than AMQP's names, 255 bytes", key);
     else if (printable < len)
         complain(complaints, values_place(block, key), "'%s' has control characters in it", key);
     else
@@ -165,13 +175,17 @@ static bool check_event(const struct values *block, struct complaints *complaint
     bool queue = values_has(block, "queue"), exchange = values_has(block, "exchange"),
          key = values_has(block, "routing_key");
     if (queue && exchange)
-        complain(complaints, values_place(block, "exchange"), "an event goes to a queue or to an exchange, not to both");
+        complain(complaints, values_place(block, "exchange"),
+                 "an event goes to a queue or to an exchange, not to both");
     else if (queue && key)
-        complain(complaints, values_place(block, "routing_key"), "a queue has no routing key: write it with 'exchange'");
+        complain(complaints, values_place(block, "routing_key"),
+                 "a queue has no routing key: write it with 'exchange'");
     else if (!queue && !exchange)
-        complain(complaints, block->place, "the event has no destination; expected 'queue' or 'exchange'");
+        complain(complaints, block->place,
+                 "the event has no destination; expected 'queue' or 'exchange'");
     else if (exchange && !key)
-        complain(complaints, values_place(block, "exchange"), "the exchange needs a 'routing_key'; \"\" is one, too");
+        complain(complaints, values_place(block, "exchange"),
+                 "the exchange needs a 'routing_key'; \"\" is one, too");
     else
         return true;
     return false;
@@ -186,8 +200,8 @@ static void read_event(struct route_settings *settings, const struct values *blo
     settings->confirmed = strcmp(values_text(block, "ack"), "delivered") == 0;
 }
 
-int settings_prepare(void *instance, enum style style, const struct values *route, const struct values *block,
-                     struct complaints *complaints, void **settings)
+int settings_prepare(void *instance, enum style style, const struct values *route,
+                     const struct values *block, struct complaints *complaints, void **settings)
 {
     (void)route;
     assert(style == STYLE_REQUEST_REPLY || style == STYLE_EVENT);

@@ -13,7 +13,8 @@ struct broker_settings {
     uint16_t port;
     uint64_t heartbeat_ms, connect_timeout_ms, backoff_ms, max_backoff_ms;
     size_t window, window_bytes, max_message;
-    _Atomic bool awaits; /* a route of a configuration waits for replies: workers need their reply queues */
+    _Atomic bool
+        awaits; /* a route of a configuration waits for replies: workers need their reply queues */
 };
 
 /* A route's block, as `prepare` read it. */
@@ -31,8 +32,8 @@ extern const struct setting amqp_broker_table[], amqp_request_reply_table[], amq
 int settings_open(const struct host *host, struct broker *broker, const struct values *values,
                   struct complaints *complaints, void **instance);
 void settings_close(void *instance);
-int settings_prepare(void *instance, enum style style, const struct values *route, const struct values *block,
-                     struct complaints *complaints, void **settings);
+int settings_prepare(void *instance, enum style style, const struct values *route,
+                     const struct values *block, struct complaints *complaints, void **settings);
 void settings_release(void *settings);
 
 #endif

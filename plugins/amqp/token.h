@@ -21,8 +21,10 @@ void token_write(const uint8_t token[TOKEN_BYTES], uint8_t digits[TOKEN_DIGITS])
 /* 0, or -1 when `text` is not exactly what token_write writes. */
 int token_read(struct slice text, uint8_t token[TOKEN_BYTES]) __attribute__((warn_unused_result));
 /* The token of a reply: a hash of where it goes and what it answers. */
-void token_of_reply(struct slice routing_key, struct slice correlation_id, uint8_t token[TOKEN_BYTES]);
+void token_of_reply(struct slice routing_key, struct slice correlation_id,
+                    uint8_t token[TOKEN_BYTES]);
 /* The token that a returned message was published with. */
-void token_of_returned(const struct message *message, struct slice routing_key, uint8_t token[TOKEN_BYTES]);
+void token_of_returned(const struct message *message, struct slice routing_key,
+                       uint8_t token[TOKEN_BYTES]);
 
 #endif

@@ -15,6 +15,7 @@ static const struct source source = {
     .credit = consumer_credit,
     .publish = post_publish,
     .settle = consumer_settle,
+    .retire = consumer_retire,
     .unsubscribe = consumer_unsubscribe,
     .may_reply = consumer_may_reply,
 };

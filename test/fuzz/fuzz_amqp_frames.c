@@ -61,7 +61,8 @@ static void on_reply(struct attempt *attempt, const struct message *message)
     end_attempt(attempt);
 }
 
-static void on_fail(struct attempt *attempt, enum outcome outcome, enum reason reason, const char *detail)
+static void on_fail(struct attempt *attempt, enum outcome outcome, enum reason reason,
+                    const char *detail)
 {
     (void)outcome;
     (void)detail;
@@ -69,7 +70,8 @@ static void on_fail(struct attempt *attempt, enum outcome outcome, enum reason r
     end_attempt(attempt);
 }
 
-static void on_status(struct broker *broker, struct worker *worker, enum broker_state state, const char *detail)
+static void on_status(struct broker *broker, struct worker *worker, enum broker_state state,
+                      const char *detail)
 {
     (void)broker;
     (void)worker;
@@ -77,8 +79,9 @@ static void on_status(struct broker *broker, struct worker *worker, enum broker_
     assert(state < BROKER_STATES);
 }
 
-__attribute__((format(printf, 4, 5))) static void on_log(struct broker *broker, struct worker *worker, enum level level,
-                                                          const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void on_log(struct broker *broker,
+                                                         struct worker *worker, enum level level,
+                                                         const char *format, ...)
 {
     (void)broker;
     (void)worker;
@@ -94,8 +97,13 @@ static void on_count(struct broker *broker, struct worker *worker, const char *e
     (void)by;
 }
 
-static const struct host host = { .abi = SHUNT_ABI,     .stored = on_stored, .reply = on_reply, .fail = on_fail,
-                                  .status = on_status, .log = on_log,       .count = on_count };
+static const struct host host = { .abi = SHUNT_ABI,
+                                  .stored = on_stored,
+                                  .reply = on_reply,
+                                  .fail = on_fail,
+                                  .status = on_status,
+                                  .log = on_log,
+                                  .count = on_count };
 
 static void settle_all(void)
 {
@@ -153,11 +161,14 @@ static void pipe_close(struct stream *stream)
     pipe_of(stream)->closing = true;
 }
 
-static const struct stream_driver driver = {
-    .read = pipe_read, .write = pipe_write, .end = pipe_close, .close = pipe_close, .reset = pipe_close
-};
+static const struct stream_driver driver = { .read = pipe_read,
+                                             .write = pipe_write,
+                                             .end = pipe_close,
+                                             .close = pipe_close,
+                                             .reset = pipe_close };
 
-static struct stream *net_dial(struct net *net, struct worker *worker, const struct address *address, int *error)
+static struct stream *net_dial(struct net *net, struct worker *worker,
+                               const struct address *address, int *error)
 {
     (void)net;
     (void)address;
@@ -170,7 +181,8 @@ static struct stream *net_dial(struct net *net, struct worker *worker, const str
     return &pipe->stream;
 }
 
-static void net_resolve(struct net *net, struct worker *worker, struct slice name, uint16_t port, struct lookup *lookup)
+static void net_resolve(struct net *net, struct worker *worker, struct slice name, uint16_t port,
+                        struct lookup *lookup)
 {
     (void)net;
     (void)worker;
@@ -230,7 +242,8 @@ static void say(struct stream *stream, struct slice bytes)
         stream_arrived(stream, bytes);
 }
 
-static void say_method(struct stream *stream, uint16_t channel, amqp_method_number_t id, const void *method)
+static void say_method(struct stream *stream, uint16_t channel, amqp_method_number_t id,
+                       const void *method)
 {
     struct bytes out = { 0 };
     frame_put_method(&out, channel, id, method);
@@ -240,7 +253,8 @@ static void say_method(struct stream *stream, uint16_t channel, amqp_method_numb
 
 static void log_in(struct stream *stream)
 {
-    amqp_connection_start_t start = { .version_minor = 9, .mechanisms = amqp_cstring_bytes("PLAIN") };
+    amqp_connection_start_t start = { .version_minor = 9,
+                                      .mechanisms = amqp_cstring_bytes("PLAIN") };
     amqp_connection_tune_t tune = { .channel_max = 2047, .frame_max = FRAME_MAX, .heartbeat = 60 };
     amqp_connection_open_ok_t opened = { 0 };
     say_method(stream, 0, AMQP_CONNECTION_START_METHOD, &start);
@@ -266,7 +280,8 @@ static void open_consuming(struct stream *stream)
     amqp_basic_qos_ok_t limited = { 0 };
     amqp_basic_consume_ok_t consumed = { 0 };
     log_in(stream);
-    for (uint16_t channel = 1; channel <= 2; channel++) { /* replies; the subscription, which has two queues */
+    for (uint16_t channel = 1; channel <= 2;
+         channel++) { /* replies; the subscription, which has two queues */
         say_method(stream, channel, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
         for (uint16_t queue = 0; queue < channel; queue++)
             say_method(stream, channel, AMQP_QUEUE_DECLARE_OK_METHOD, &declared);
@@ -279,13 +294,13 @@ static void open_consuming(struct stream *stream)
 
 static const char *patterns[] = { "*", NULL };
 static const struct setting rows[] = {
-    { .key = "queue", .type = SETTING_TEXT },        { .key = "dead_letter", .type = SETTING_TEXT },
-    { .key = "declare", .type = SETTING_FLAG },      { .key = "queue_type", .type = SETTING_CHOICE },
-    { .key = "reply_to", .type = SETTING_TEXTS },    { .key = "max_body", .type = SETTING_SIZE },
+    { .key = "queue", .type = SETTING_TEXT },     { .key = "dead_letter", .type = SETTING_TEXT },
+    { .key = "declare", .type = SETTING_FLAG },   { .key = "queue_type", .type = SETTING_CHOICE },
+    { .key = "reply_to", .type = SETTING_TEXTS }, { .key = "max_body", .type = SETTING_SIZE },
 };
 static struct value block_values[] = {
-    { .setting = &rows[0], .text = "w" },     { .setting = &rows[1] },
-    { .setting = &rows[2], .number = 1 },     { .setting = &rows[3], .text = "classic" },
+    { .setting = &rows[0], .text = "w" },       { .setting = &rows[1] },
+    { .setting = &rows[2], .number = 1 },       { .setting = &rows[3], .text = "classic" },
     { .setting = &rows[4], .texts = patterns }, { .setting = &rows[5], .number = 1 << 16 },
 };
 static const struct values block = { .at = block_values, .count = sizeof rows / sizeof *rows };
@@ -297,13 +312,24 @@ static void set_up(void)
     assert(bench != NULL);
     bench->now_ms = 1000;
     bench->net = (struct net){ .dial = net_dial, .resolve = net_resolve, .forget = net_forget };
-    worker_init(&bench->worker, 0, (struct clock){ clock_ms, clock_ms, clock_random, NULL }, &bench->net);
+    worker_init(&bench->worker, 0, (struct clock){ clock_ms, clock_ms, clock_random, NULL },
+                &bench->net);
     bench->snapshot = (struct snapshot){ .service = "orders", .workers = 1 };
     bench->worker.snapshot = &bench->snapshot;
     bench->settings = (struct broker_settings){
-        .shunt = &host, .host = name, .user = name, .password = name, .vhost = name, .heartbeat_ms = 4000,
-        .connect_timeout_ms = 3000, .backoff_ms = 200, .max_backoff_ms = 5000, .window = 64, .window_bytes = 1 << 20,
-        .max_message = 1 << 16, .awaits = true,
+        .shunt = &host,
+        .host = name,
+        .user = name,
+        .password = name,
+        .vhost = name,
+        .heartbeat_ms = 4000,
+        .connect_timeout_ms = 3000,
+        .backoff_ms = 200,
+        .max_backoff_ms = 5000,
+        .window = 64,
+        .window_bytes = 1 << 20,
+        .max_message = 1 << 16,
+        .awaits = true,
     };
     void *lane = NULL;
     int refused = lane_attach(&bench->settings, &bench->worker, &lane);
@@ -332,7 +358,8 @@ static void begin_attempts(void)
                                     .await = await,
                                     .max_reply = 64,
                                     .message = { .body = SLICE("body") } };
-        bench->attempts[i] = (struct attempt){ .call = call, .plan = &call->plan, .lane = bench->lane };
+        bench->attempts[i] =
+            (struct attempt){ .call = call, .plan = &call->plan, .lane = bench->lane };
         bench->attempts[i].ended = carry_begin(&bench->attempts[i]) < 0;
     }
 }
@@ -353,7 +380,9 @@ static void say_commands(struct stream *stream, struct slice rest, size_t piece)
     while (rest.len >= 4) {
         size_t len = (size_t)rest.at[2] << 8 | rest.at[3];
         struct slice payload = slice_first(slice_from(rest, 4), len);
-        const uint8_t head[] = { rest.at[1], 0, rest.at[0], 0, 0, (uint8_t)(payload.len >> 8), (uint8_t)payload.len };
+        const uint8_t head[] = {
+            rest.at[1], 0, rest.at[0], 0, 0, (uint8_t)(payload.len >> 8), (uint8_t)payload.len
+        };
         bytes_add(&out, slice_of(head, sizeof head));
         bytes_add(&out, payload);
         bytes_add(&out, slice_of(frame_end_mark, 1));
@@ -408,7 +437,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool consuming = (data[0] & 1) != 0, raw = (data[0] & 2) != 0;
     size_t piece = (data[0] & 4) != 0 ? 5 : SIZE_MAX;
     set_up();
-    struct stream *publisher = bench->lane->publishing.stream, *consumer = bench->lane->consuming.stream;
+    struct stream *publisher = bench->lane->publishing.stream,
+                  *consumer = bench->lane->consuming.stream;
     if (!raw) {
         open_consuming(consumer);
         open_publishing(publisher);

@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "core/snapshot.h"
-#include "plugins/amqp/carry.h"
 #include "plugins/amqp/consumer.h"
 #include "plugins/amqp/lane.h"
 
@@ -33,7 +32,8 @@ struct peer {
     struct frames frames;
     amqp_pool_t pool;
     bool greeted, open, closing, gone;
-    amqp_basic_publish_t publish[CHANNELS]; /* what is coming in on a channel; its texts in the stand's arena */
+    amqp_basic_publish_t
+        publish[CHANNELS]; /* what is coming in on a channel; its texts in the stand's arena */
     uint64_t published[CHANNELS];
 };
 
@@ -61,6 +61,7 @@ struct stand {
     struct message last; /* the last message that was published, the pulse apart */
     bool silent;         /* nothing is answered: the broker stands still */
     const char *missing; /* a queue that is not there: looking for it closes the channel */
+    bool flow_waits;     /* channel.flow is not answered */
     bool detached;
 };
 
@@ -87,7 +88,8 @@ static inline void expect_at(struct stand *stand, const char *expected, const ch
 
 /* --- what the broker says ----------------------------------------------------------------------- */
 
-static inline void say(struct peer *peer, uint16_t channel, amqp_method_number_t id, const void *method)
+static inline void say(struct peer *peer, uint16_t channel, amqp_method_number_t id,
+                       const void *method)
 {
     struct bytes out = { 0 };
     frame_put_method(&out, channel, id, method);
@@ -95,8 +97,8 @@ static inline void say(struct peer *peer, uint16_t channel, amqp_method_number_t
     bytes_free(&out);
 }
 
-static inline void say_content(struct peer *peer, uint16_t channel, amqp_method_number_t id, const void *method,
-                               const struct message *message)
+static inline void say_content(struct peer *peer, uint16_t channel, amqp_method_number_t id,
+                               const void *method, const struct message *message)
 {
     struct bytes out = { 0 };
     frame_put_method(&out, channel, id, method);
@@ -139,13 +141,16 @@ static inline void say_return(struct stand *stand, uint16_t channel, const char 
     say_content(publishing(stand), channel, AMQP_BASIC_RETURN_METHOD, &returned, &stand->last);
 }
 
-static inline void say_deliver(struct stand *stand, uint16_t channel, uint64_t tag, const struct message *message)
+static inline void say_deliver(struct stand *stand, uint16_t channel, uint64_t tag,
+                               const struct message *message)
 {
-    amqp_basic_deliver_t deliver = { .consumer_tag = amqp_cstring_bytes("shunt"), .delivery_tag = tag };
+    amqp_basic_deliver_t deliver = { .consumer_tag = amqp_cstring_bytes("shunt"),
+                                     .delivery_tag = tag };
     say_content(consuming(stand), channel, AMQP_BASIC_DELIVER_METHOD, &deliver, message);
 }
 
-static inline void say_channel_close(struct peer *peer, uint16_t channel, uint16_t code, const char *text)
+static inline void say_channel_close(struct peer *peer, uint16_t channel, uint16_t code,
+                                     const char *text)
 {
     amqp_channel_close_t close = { .reply_code = code, .reply_text = amqp_cstring_bytes(text) };
     say(peer, channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
@@ -153,11 +158,13 @@ static inline void say_channel_close(struct peer *peer, uint16_t channel, uint16
 
 /* --- what the broker does by itself ---------------------------------------------------------------- */
 
-static inline void answer_declare(struct peer *peer, uint16_t channel, const amqp_queue_declare_t *declare)
+static inline void answer_declare(struct peer *peer, uint16_t channel,
+                                  const amqp_queue_declare_t *declare)
 {
     struct slice name = amqp_slice(declare->queue);
     if (!slice_starts(name, SLICE("shunt.reply.")))
-        note("%s %.*s", declare->passive ? "look for" : "declare", (int)name.len, (const char *)name.at);
+        note("%s %.*s", declare->passive ? "look for" : "declare", (int)name.len,
+             (const char *)name.at);
     if (declare->passive && peer->stand->missing != NULL && slice_is(name, peer->stand->missing)) {
         say_channel_close(peer, channel, AMQP_NOT_FOUND, "NOT_FOUND");
         return;
@@ -223,6 +230,11 @@ static inline void answer(struct peer *peer, uint16_t channel, const amqp_method
     case AMQP_BASIC_NACK_METHOD:
         note_settlement(method);
         break;
+    case AMQP_CHANNEL_FLOW_METHOD:
+        note("flow");
+        if (!peer->stand->flow_waits)
+            say(peer, channel, AMQP_CHANNEL_FLOW_OK_METHOD, &(amqp_channel_flow_ok_t){ 1 });
+        break;
     case AMQP_QUEUE_DELETE_METHOD:
         note("delete the reply queue");
         break;
@@ -269,7 +281,8 @@ static inline void on_peer_frame(struct peer *peer, const struct frame *frame)
         }
     } else if (frame->type == AMQP_FRAME_HEADER) {
         uint64_t size = number_64(frame->payload.at + 4);
-        if (slice_starts(amqp_slice(peer->publish[frame->channel].routing_key), SLICE("shunt.pulse."))) {
+        if (slice_starts(amqp_slice(peer->publish[frame->channel].routing_key),
+                         SLICE("shunt.pulse."))) {
             on_published(peer, frame->channel);
             return;
         }
@@ -294,7 +307,8 @@ static inline void read_sent(struct peer *peer)
         assert_true(slice_starts(bytes, SLICE("AMQP\0\0\x09\x01")));
         bytes = slice_from(bytes, 8);
         peer->greeted = true;
-        amqp_connection_start_t start = { .version_minor = 9, .mechanisms = amqp_cstring_bytes("AMQPLAIN PLAIN") };
+        amqp_connection_start_t start = { .version_minor = 9,
+                                          .mechanisms = amqp_cstring_bytes("AMQPLAIN PLAIN") };
         if (!peer->stand->silent)
             say(peer, 0, AMQP_CONNECTION_START_METHOD, &start);
     }
@@ -340,7 +354,8 @@ static const struct stream_driver stand_driver = {
     .reset = driver_close,
 };
 
-static inline struct stream *net_dial(struct net *net, struct worker *worker, const struct address *address, int *error)
+static inline struct stream *net_dial(struct net *net, struct worker *worker,
+                                      const struct address *address, int *error)
 {
     struct stand *stand = thing_of(net, struct stand, net);
     (void)address;
@@ -355,8 +370,8 @@ static inline struct stream *net_dial(struct net *net, struct worker *worker, co
     return &peer->stream;
 }
 
-static inline void net_resolve(struct net *net, struct worker *worker, struct slice host, uint16_t port,
-                               struct lookup *lookup)
+static inline void net_resolve(struct net *net, struct worker *worker, struct slice host,
+                               uint16_t port, struct lookup *lookup)
 {
     struct stand *stand = thing_of(net, struct stand, net);
     (void)worker;
@@ -432,173 +447,6 @@ static inline void lose(struct stand *stand, struct peer *peer)
     worker_begin_turn(&stand->worker);
     peer_gone(peer, -ECONNRESET);
     worker_finish_turn(&stand->worker);
-}
-
-/* --- Shunt around the lane ------------------------------------------------------------------------- */
-
-static inline char name_of(const struct attempt *attempt)
-{
-    return thing_of(attempt, struct call_on, attempt)->name;
-}
-
-static inline void host_stored(struct attempt *attempt)
-{
-    note("stored %c", name_of(attempt));
-}
-
-static inline void host_reply(struct attempt *attempt, const struct message *message)
-{
-    note("reply %c: %.*s", name_of(attempt), (int)message->body.len, (const char *)message->body.at);
-}
-
-static inline void host_fail(struct attempt *attempt, enum outcome outcome, enum reason reason, const char *detail)
-{
-    (void)detail;
-    note("fail %c: %s, %s", name_of(attempt), reasons[reason].name, outcome_executed(outcome));
-}
-
-static inline void host_status(struct broker *broker, struct worker *worker, enum broker_state state, const char *detail)
-{
-    static enum broker_state before = BROKER_STATES;
-    static const struct stand *of;
-    static const char *const words[BROKER_STATES] = { "down", "connecting", "up", "blocked" };
-    (void)broker;
-    (void)worker;
-    (void)detail;
-    if (of == the_stand && state == before)
-        return;
-    of = the_stand;
-    before = state;
-    note("%s", words[state]);
-}
-
-__attribute__((format(printf, 4, 5))) static inline void host_log(struct broker *broker, struct worker *worker,
-                                                                   enum level level, const char *format, ...)
-{
-    (void)broker;
-    (void)worker;
-    (void)level;
-    (void)format;
-}
-
-static inline void host_count(struct broker *broker, struct worker *worker, const char *event, uint64_t by)
-{
-    (void)broker;
-    (void)worker;
-    (void)by;
-    if (strcmp(event, "replies_dropped") == 0)
-        note("dropped");
-}
-
-static inline uint64_t clock_now(void *context)
-{
-    return ((struct stand *)context)->now_ms;
-}
-
-static inline uint64_t clock_wall(void *context)
-{
-    return ((struct stand *)context)->now_ms + WALL_MS;
-}
-
-static inline void clock_random(void *context, void *bytes, size_t len)
-{
-    static uint32_t seed = 1;
-    (void)context;
-    for (size_t i = 0; i < len; i++) {
-        seed = seed * 1664525 + 1013904223;
-        ((uint8_t *)bytes)[i] = (uint8_t)(seed >> 24);
-    }
-}
-
-/* A stand whose lane is not attached yet: settings may be changed. */
-static inline struct stand *stand_new(void)
-{
-    static char host[] = "rabbit";
-    struct stand *stand = calloc(1, sizeof *stand);
-    the_stand = stand;
-    arena_init(&stand->arena, 1 << 24);
-    stand->now_ms = 1000;
-    stand->net = (struct net){ .dial = net_dial, .resolve = net_resolve, .forget = net_forget };
-    struct clock clock = { clock_now, clock_wall, clock_random, stand };
-    worker_init(&stand->worker, 0, clock, &stand->net);
-    stand->snapshot = (struct snapshot){ .service = "orders", .workers = 1 };
-    stand->worker.snapshot = &stand->snapshot;
-    stand->host = (struct host){ .abi = SHUNT_ABI,       .stored = host_stored, .reply = host_reply, .fail = host_fail,
-                                 .status = host_status, .log = host_log,       .count = host_count };
-    stand->settings = (struct broker_settings){ .shunt = &stand->host,
-                                                .host = host,
-                                                .user = "guest",
-                                                .password = "guest",
-                                                .vhost = "/",
-                                                .port = 5672,
-                                                .heartbeat_ms = 4000,
-                                                .connect_timeout_ms = 3000,
-                                                .backoff_ms = 200,
-                                                .max_backoff_ms = 1000,
-                                                .window = 8,
-                                                .window_bytes = 1 << 20,
-                                                .max_message = 1 << 16 };
-    return stand;
-}
-
-static inline void stand_attach(struct stand *stand)
-{
-    void *lane = NULL;
-    assert_int_equal(lane_attach(&stand->settings, &stand->worker, &lane), 0);
-    stand->lane = lane;
-    settle(stand);
-}
-
-static inline void on_detached(struct done *done, int result)
-{
-    (void)done;
-    (void)result;
-    the_stand->detached = true;
-}
-
-static inline void stand_free(struct stand *stand)
-{
-    static struct done done = { on_detached };
-    lane_detach(stand->lane, &done);
-    advance(stand, 2500);
-    assert_true(stand->detached);
-    for (unsigned i = 0; i < stand->peer_count; i++) {
-        assert_true(stand->peers[i]->gone);
-        free(stand->peers[i]);
-    }
-    for (unsigned i = 0; i < stand->call_count; i++)
-        arena_clear(&stand->calls[i].call.arena);
-    timers_clear(&stand->worker.timers);
-    arena_clear(&stand->arena);
-    bytes_free(&stand->trace);
-    free(stand);
-}
-
-/* Begins a call whose body is its name. 0, or the negative reason. */
-static inline int begin_call(struct stand *stand, char name, const struct route_settings *route, bool await)
-{
-    assert_true(stand->call_count < MOST_CALLS);
-    struct call_on *on = &stand->calls[stand->call_count++];
-    on->name = name;
-    on->call.worker = &stand->worker;
-    on->call.deadline_ms = stand->now_ms + 5000;
-    arena_init(&on->call.arena, 4096);
-    on->call.plan = (struct plan){ .style = await ? STYLE_REQUEST_REPLY : STYLE_EVENT,
-                                   .settings = route,
-                                   .await = await,
-                                   .max_reply = 100,
-                                   .message = { .body = slice_of(&on->name, 1), .durable = !await } };
-    on->attempt = (struct attempt){ .call = &on->call, .plan = &on->call.plan, .lane = stand->lane };
-    return carry_begin(&on->attempt);
-}
-
-static inline enum outcome cancel_call(struct stand *stand, char name)
-{
-    for (unsigned i = stand->call_count; i-- > 0;)
-        if (stand->calls[i].name == name)
-            return carry_cancel(&stand->calls[i].attempt);
-    fail();
-    return OUTCOME_NOT_SENT;
 }
 
 #endif

@@ -1,9 +1,15 @@
 /* Calls over a lane, as transcripts: what the application asked, what the broker said, what came of it. */
-#include "test/unit/plugins/amqp/peer.h"
+#include "test/unit/plugins/amqp/stand.h"
 
-static const struct route_settings to_queue = { .exchange = SLICE(""), .routing_key = SLICE("q"), .confirmed = true };
-static const struct route_settings to_other = { .exchange = SLICE(""), .routing_key = SLICE("o"), .confirmed = true };
-static const struct route_settings to_topic = { .exchange = SLICE("x"), .routing_key = SLICE("k"), .confirmed = true };
+static const struct route_settings to_queue = { .exchange = SLICE(""),
+                                                .routing_key = SLICE("q"),
+                                                .confirmed = true };
+static const struct route_settings to_other = { .exchange = SLICE(""),
+                                                .routing_key = SLICE("o"),
+                                                .confirmed = true };
+static const struct route_settings to_topic = { .exchange = SLICE("x"),
+                                                .routing_key = SLICE("k"),
+                                                .confirmed = true };
 static const struct route_settings unacked = { .exchange = SLICE(""), .routing_key = SLICE("q") };
 
 static struct stand *up(bool awaits)
@@ -30,7 +36,8 @@ static void ask(struct stand *stand, char name)
 /* The receiver of the last request answers it. */
 static void answer_last(struct stand *stand, uint64_t tag, const char *body)
 {
-    struct message reply = { .correlation_id = stand->last.correlation_id, .body = slice_text(body) };
+    struct message reply = { .correlation_id = stand->last.correlation_id,
+                             .body = slice_text(body) };
     say_deliver(stand, 1, tag, &reply);
     settle(stand);
 }
@@ -130,7 +137,8 @@ static void replies_that_nobody_waits_for_are_dropped(void **state)
     answer_last(stand, 3, "forged");
     stand->last.correlation_id = SLICE("nonsense");
     answer_last(stand, 4, "nonsense");
-    expect(stand, "q:a; reply a: A; ack 1 and before; dropped; ack 2 and before; dropped; ack 3 and before; dropped; "
+    expect(stand, "q:a; reply a: A; ack 1 and before; dropped; ack 2 and before; dropped; ack 3 "
+                  "and before; dropped; "
                   "ack 4 and before");
     ask(stand, 'b');
     assert_int_equal(cancel_call(stand, 'b'), OUTCOME_MAYBE_SENT);
@@ -242,7 +250,8 @@ static void a_blocked_broker_refuses_at_once(void **state)
     expect(stand, "q:a; blocked");
     assert_int_equal(begin_call(stand, 'b', &to_queue, false), -REASON_broker_blocked);
     assert_int_equal(begin_call(stand, 'c', &to_queue, true), -REASON_broker_blocked);
-    say(publishing(stand), 0, AMQP_CONNECTION_UNBLOCKED_METHOD, &(amqp_connection_unblocked_t){ 0 });
+    say(publishing(stand), 0, AMQP_CONNECTION_UNBLOCKED_METHOD,
+        &(amqp_connection_unblocked_t){ 0 });
     say_ack(stand, 1, 1, false);
     expect(stand, "up; stored a");
     stand_free(stand);

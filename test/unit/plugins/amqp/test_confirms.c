@@ -21,9 +21,13 @@ static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *
 {
     (void)why;
     static const char signs[VERDICTS] = {
-        [VERDICT_CONFIRMED] = '+', [VERDICT_RETURNED] = '<', [VERDICT_REFUSED] = '-', [VERDICT_LOST] = '!',
+        [VERDICT_CONFIRMED] = '+',
+        [VERDICT_RETURNED] = '<',
+        [VERDICT_REFUSED] = '-',
+        [VERDICT_LOST] = '!',
     };
-    const char what[] = { thing_of(ticket, struct message, ticket)->name, signs[verdict], ' ', '\0' };
+    const char what[] = { thing_of(ticket, struct message, ticket)->name, signs[verdict], ' ',
+                          '\0' };
     strcat(transcript, what);
 }
 
@@ -35,7 +39,8 @@ static void expect(const char *expected)
 
 static void add(struct confirms *confirms, struct message *message, char name, uint64_t now_ms)
 {
-    *message = (struct message){ .ticket = { .on_verdict = on_verdict, .bytes = 10 }, .name = name };
+    *message = (struct message){ .ticket = { .on_verdict = on_verdict, .bytes = 10 },
+                                 .name = name };
     message->ticket.token[0] = (uint8_t)name;
     message->ticket.destination = (uint32_t)name;
     assert_true(confirms_fits(confirms, 10));
@@ -201,7 +206,8 @@ static void it_agrees_with_a_simple_model(void **state)
             }
             if (tag == 0)
                 continue;
-            assert_int_equal(confirms_settle(&confirms, tag, multiple, VERDICT_CONFIRMED), expected);
+            assert_int_equal(confirms_settle(&confirms, tag, multiple, VERDICT_CONFIRMED),
+                             expected);
             transcript[0] = '\0';
             count -= (size_t)expected;
             assert_int_equal(confirms.count, count);

@@ -2,7 +2,7 @@
  * consuming connection, since no route awaits. */
 #include "plugins/amqp/arrival.h"
 #include "plugins/amqp/post.h"
-#include "test/unit/plugins/amqp/peer.h"
+#include "test/unit/plugins/amqp/stand.h"
 
 #include <stdio.h>
 
@@ -21,8 +21,8 @@ static void on_arrival(struct intake *intake, struct arrival *arrival)
 {
     struct tester *tester = thing_of(intake, struct tester, intake);
     struct slice body = arrival->message.body;
-    note("got %.*s%s%s", (int)body.len, (const char *)body.at, arrival->malformed ? ", malformed: " : "",
-         arrival->malformed ? arrival->why : "");
+    note("got %.*s%s%s", (int)body.len, (const char *)body.at,
+         arrival->malformed ? ", malformed: " : "", arrival->malformed ? arrival->why : "");
     tester->arrivals[tester->count++] = arrival;
 }
 
@@ -60,18 +60,23 @@ static struct value values_of[] = {
     { .setting = &(struct setting){ .key = "queue", .type = SETTING_TEXT }, .text = "w" },
     { .setting = &(struct setting){ .key = "dead_letter", .type = SETTING_TEXT } },
     { .setting = &(struct setting){ .key = "declare", .type = SETTING_FLAG }, .number = 1 },
-    { .setting = &(struct setting){ .key = "queue_type", .type = SETTING_CHOICE }, .text = "classic" },
-    { .setting = &(struct setting){ .key = "reply_to", .type = SETTING_TEXTS }, .texts = patterns, .count = 2 },
+    { .setting = &(struct setting){ .key = "queue_type", .type = SETTING_CHOICE },
+      .text = "classic" },
+    { .setting = &(struct setting){ .key = "reply_to", .type = SETTING_TEXTS },
+      .texts = patterns,
+      .count = 2 },
     { .setting = &(struct setting){ .key = "max_body", .type = SETTING_SIZE }, .number = 20 },
 };
-static const struct values block = { .at = values_of, .count = sizeof values_of / sizeof *values_of };
+static const struct values block = { .at = values_of,
+                                     .count = sizeof values_of / sizeof *values_of };
 
 static void subscribe(struct tester *tester, unsigned credit)
 {
     tester->intake = (struct intake){ on_arrival, on_lost, on_ready };
     tester->left.on_done = on_left;
     tester->posted.on_done = on_posted;
-    assert_int_equal(consumer_subscribe(tester->stand->lane, &block, &tester->intake, &tester->subscription), 0);
+    assert_int_equal(
+        consumer_subscribe(tester->stand->lane, &block, &tester->intake, &tester->subscription), 0);
     consumer_credit(tester->subscription, credit);
     settle(tester->stand);
 }
@@ -116,6 +121,45 @@ static void queues_that_are_there_are_left_as_they_are(void **state)
     leave(&tester);
 }
 
+static void on_retired(struct done *done, int result)
+{
+    (void)done;
+    note(result == 0 ? "dropped" : "may come again");
+}
+
+static void a_message_is_surely_dropped_once_the_channel_has_answered(void **state)
+{
+    (void)state;
+    struct tester tester = consuming_w();
+    struct done retired = { on_retired };
+    subscribe(&tester, 4);
+    deliver(&tester, 1, "a");
+    deliver(&tester, 2, "b");
+    deliver(&tester, 3, "c");
+    tester.stand->trace.len = 0;
+    consumer_retire(tester.subscription, tester.arrivals[0], &retired);
+    expect(tester.stand, "");
+    settle(tester.stand);
+    expect(tester.stand, "ack 1; flow; dropped");
+    consumer_settle(tester.subscription, tester.arrivals[0], SETTLE_HANDLED);
+
+    tester.stand->flow_waits = true;
+    consumer_retire(tester.subscription, tester.arrivals[1], &retired);
+    settle(tester.stand);
+    expect(tester.stand, "ack 2; flow");
+    lose(tester.stand, consuming(tester.stand));
+    expect(tester.stand, "lost; may come again");
+    consumer_settle(tester.subscription, tester.arrivals[1], SETTLE_HANDLED);
+
+    consumer_retire(tester.subscription, tester.arrivals[2], &retired);
+    expect(tester.stand, "");
+    settle(tester.stand);
+    expect(tester.stand, "may come again");
+    consumer_settle(tester.subscription, tester.arrivals[2], SETTLE_HANDLED);
+    advance(tester.stand, 500);
+    leave(&tester);
+}
+
 static void queues_that_are_missing_are_declared(void **state)
 {
     (void)state;
@@ -126,7 +170,8 @@ static void queues_that_are_missing_are_declared(void **state)
     lose(tester.stand, consuming(tester.stand));
     tester.stand->missing = "w.dead";
     advance(tester.stand, 500);
-    expect(tester.stand, "lost; look for w; look for w.dead; look for w; declare w.dead; qos 4; consume; ready");
+    expect(tester.stand,
+           "lost; look for w; look for w.dead; look for w; declare w.dead; qos 4; consume; ready");
     leave(&tester);
 }
 
@@ -158,7 +203,8 @@ static void a_deleted_queue_is_declared_and_consumed_again(void **state)
     tester.stand->trace.len = 0;
     advance(tester.stand, 200);
     expect(tester.stand, "declare w; look for w.dead; qos 4; consume");
-    consumer_settle(tester.subscription, tester.arrivals[0], SETTLE_HANDLED); /* its channel lives */
+    consumer_settle(tester.subscription, tester.arrivals[0],
+                    SETTLE_HANDLED); /* its channel lives */
     settle(tester.stand);
     expect(tester.stand, "ack 1");
     leave(&tester);
@@ -174,7 +220,8 @@ static void what_a_lost_channel_had_is_settled_without_a_word(void **state)
     advance(tester.stand, 500);
     deliver(&tester, 1, "a");
     tester.stand->trace.len = 0;
-    consumer_settle(tester.subscription, tester.arrivals[0], SETTLE_HANDLED); /* a stale tag would kill the channel */
+    consumer_settle(tester.subscription, tester.arrivals[0],
+                    SETTLE_HANDLED); /* a stale tag would kill the channel */
     settle(tester.stand);
     expect(tester.stand, "");
     consumer_settle(tester.subscription, tester.arrivals[1], SETTLE_HANDLED);
@@ -254,14 +301,17 @@ static void an_arrival_says_what_its_message_says(void **state)
     (void)state;
     struct tester tester = consuming_w();
     subscribe(&tester, 4);
-    struct message message = { .reply_to = SLICE("shunt.reply.x"), .ttl_ms = 5000, .timestamp_ms = 7000 };
+    struct message message = { .reply_to = SLICE("shunt.reply.x"),
+                               .ttl_ms = 5000,
+                               .timestamp_ms = 7000 };
     say_deliver(tester.stand, 1, 1, &message);
     assert_true(tester.arrivals[0]->wants_reply);
     assert_int_equal(tester.arrivals[0]->expires_ms, 12999);
     assert_true(slice_is(tester.arrivals[0]->origin, "w"));
 
     struct arena *arena = &tester.stand->arena;
-    assert_int_equal(fields_add(&message.headers, arena, SLICE("shunt-deadline"), SLICE("123456")), 0);
+    assert_int_equal(fields_add(&message.headers, arena, SLICE("shunt-deadline"), SLICE("123456")),
+                     0);
     assert_int_equal(fields_add(&message.headers, arena, SLICE("shunt-attempt"), SLICE("3")), 0);
     say_deliver(tester.stand, 1, 2, &message);
     assert_int_equal(tester.arrivals[1]->expires_ms, 123456);
@@ -297,7 +347,8 @@ static void replies_go_where_the_patterns_say(void **state)
     leave(&tester);
 }
 
-static int post(struct tester *tester, enum letter_kind kind, const struct message *message, uint64_t delay_ms)
+static int post(struct tester *tester, enum letter_kind kind, const struct message *message,
+                uint64_t delay_ms)
 {
     struct letter letter = { .kind = kind, .message = message, .delay_ms = delay_ms };
     int refused = post_publish(tester->subscription, &letter, &tester->posted);
@@ -311,7 +362,9 @@ static void letters_are_confirmed_or_said_not_to_be(void **state)
     struct tester tester = consuming_w();
     subscribe(&tester, 4);
     tester.stand->trace.len = 0;
-    struct message message = { .body = SLICE("L"), .reply_to = SLICE("r"), .correlation_id = SLICE("theirs") };
+    struct message message = { .body = SLICE("L"),
+                               .reply_to = SLICE("r"),
+                               .correlation_id = SLICE("theirs") };
     assert_int_equal(post(&tester, LETTER_REPLY, &message, 0), 0);
     assert_true(slice_is(tester.stand->last.correlation_id, "theirs"));
     assert_null(fields_find_name(&tester.stand->last.headers, token_header));
@@ -323,11 +376,13 @@ static void letters_are_confirmed_or_said_not_to_be(void **state)
 
     assert_int_equal(post(&tester, LETTER_DEAD, &message, 0), 0);
     struct message first = tester.stand->last;
-    assert_int_equal(post(&tester, LETTER_DEAD, &message, 0), 0); /* the same again: told apart by its token */
+    assert_int_equal(post(&tester, LETTER_DEAD, &message, 0),
+                     0); /* the same again: told apart by its token */
     tester.stand->last = first;
     say_return(tester.stand, 3, "w.dead");
     say_ack(tester.stand, 3, 4, true);
-    expect(tester.stand, "w.dead:L; w.dead:L; refused; stored");
+    settle(tester.stand); /* what was returned had no queue: it is declared again */
+    expect(tester.stand, "w.dead:L; w.dead:L; refused; stored; declare w.dead");
     assert_int_equal(post(&tester, LETTER_DEAD, &message, 0), 0);
     lose(tester.stand, publishing(tester.stand));
     settle(tester.stand);
@@ -360,7 +415,9 @@ static void a_delayed_message_waits_in_a_queue_of_its_own(void **state)
     assert_int_equal(post(&tester, LETTER_DELAYED, &message, 1200), 0);
     assert_int_equal(post(&tester, LETTER_DELAYED, &message, 1300), 0);
     assert_int_equal(post(&tester, LETTER_DELAYED, &message, 250), 0);
-    expect(tester.stand, "declare w.delay.1500; w.delay.1500:D; w.delay.1500:D; declare w.delay.300; w.delay.300:D");
+    expect(
+        tester.stand,
+        "declare w.delay.1500; w.delay.1500:D; w.delay.1500:D; declare w.delay.300; w.delay.300:D");
     say_ack(tester.stand, 4, 3, true);
     expect(tester.stand, "stored; stored; stored");
     advance(tester.stand, 61000); /* its lease is renewed long before it ends */
@@ -399,6 +456,7 @@ int main(void)
         cmocka_unit_test(leaving_without_a_connection_is_possible),
         cmocka_unit_test(what_cannot_be_read_is_marked_and_kept),
         cmocka_unit_test(an_arrival_says_what_its_message_says),
+        cmocka_unit_test(a_message_is_surely_dropped_once_the_channel_has_answered),
         cmocka_unit_test(replies_go_where_the_patterns_say),
         cmocka_unit_test(letters_are_confirmed_or_said_not_to_be),
         cmocka_unit_test(a_letter_beyond_the_limits_is_refused),

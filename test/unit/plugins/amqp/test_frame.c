@@ -99,9 +99,13 @@ static void what_no_broker_sends_is_refused(void **state)
         { SLICE("\x08\0\x04\0\0\0\0\xce"), "a frame for a channel that was never opened" },
         { SLICE("\x03\0\x01\0\0\x10\0"), "a frame larger than agreed" },
         { SLICE("\x03\0\x01\xff\xff\xff\xff"), "a frame larger than agreed" },
-        { SLICE("\x01\0\x01\0\0\0\x03" "abc\xce"), "a frame too short for its type" },
+        { SLICE("\x01\0\x01\0\0\0\x03"
+                "abc\xce"),
+          "a frame too short for its type" },
         { SLICE("\x02\0\x01\0\0\0\x02\0\x3c\xce"), "a frame too short for its type" },
-        { SLICE("\x03\0\x01\0\0\0\x01" "a\xcd"), "a frame without its end mark" },
+        { SLICE("\x03\0\x01\0\0\0\x01"
+                "a\xcd"),
+          "a frame without its end mark" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct frames frames = reader();

@@ -31,19 +31,23 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void add(struct fixture *fixture, struct message *message, const char *name, const char *value)
+static void add(struct fixture *fixture, struct message *message, const char *name,
+                const char *value)
 {
-    assert_int_equal(fields_add(&message->headers, &fixture->arena, slice_text(name), slice_text(value)), 0);
+    assert_int_equal(
+        fields_add(&message->headers, &fixture->arena, slice_text(name), slice_text(value)), 0);
 }
 
 /* The raw properties in the content header that was put. */
 static struct slice put_raw(const struct fixture *fixture)
 {
     struct slice frame = bytes_slice(&fixture->out);
-    return slice_of(frame.at + FRAME_HEAD + CONTENT_HEAD, frame.len - FRAME_OVERHEAD - CONTENT_HEAD);
+    return slice_of(frame.at + FRAME_HEAD + CONTENT_HEAD,
+                    frame.len - FRAME_OVERHEAD - CONTENT_HEAD);
 }
 
-static int read_back(struct fixture *fixture, struct slice raw, struct message *message, const char **why)
+static int read_back(struct fixture *fixture, struct slice raw, struct message *message,
+                     const char **why)
 {
     *message = (struct message){ 0 };
     return properties_read(raw, &fixture->pool, &fixture->arena, message, why);
@@ -54,7 +58,8 @@ static void expect_headers(const struct message *message, const char *expected)
     struct bytes text = { 0 };
     for (uint32_t i = 0; i < message->headers.count; i++)
         bytes_printf(&text, "%.*s=%.*s ", (int)message->headers.at[i].name.len,
-                     (const char *)message->headers.at[i].name.at, (int)message->headers.at[i].value.len,
+                     (const char *)message->headers.at[i].name.at,
+                     (int)message->headers.at[i].value.len,
                      (const char *)message->headers.at[i].value.at);
     bytes_byte(&text, '\0');
     assert_string_equal((const char *)text.at, expected);
@@ -147,8 +152,9 @@ static void an_expiration_stays_within_what_the_broker_takes(void **state)
 /* Properties with just this header table, given as encoded entries. */
 static struct slice with_table(struct fixture *fixture, struct slice entries)
 {
-    uint8_t head[6] = { AMQP_BASIC_HEADERS_FLAG >> 8, 0, (uint8_t)(entries.len >> 24), (uint8_t)(entries.len >> 16),
-                        (uint8_t)(entries.len >> 8), (uint8_t)entries.len };
+    uint8_t head[6] = { AMQP_BASIC_HEADERS_FLAG >> 8, 0,
+                        (uint8_t)(entries.len >> 24), (uint8_t)(entries.len >> 16),
+                        (uint8_t)(entries.len >> 8),  (uint8_t)entries.len };
     fixture->out.len = 0;
     bytes_add(&fixture->out, slice_of(head, sizeof head));
     bytes_add(&fixture->out, entries);
@@ -162,24 +168,67 @@ static void values_of_every_type_become_text_or_none(void **state)
         struct slice entries;
         const char *headers, *why;
     } rows[] = {
-        { SLICE("\x01" "aS\0\0\0\x02hi"), "a=hi ", NULL },
-        { SLICE("\x01" "ax\0\0\0\x02hi"), "a=hi ", NULL },
-        { SLICE("\x01" "aS\0\0\0\0"), "a= ", NULL },
-        { SLICE("\x01" "at\x01\x01" "bt\0"), "a=true b=false ", NULL },
-        { SLICE("\x01" "ab\xff\x01" "bB\xff"), "a=-1 b=255 ", NULL },
-        { SLICE("\x01" "as\xff\xfe\x01" "bu\x01\0"), "a=-2 b=256 ", NULL },
-        { SLICE("\x01" "aI\xff\xff\xff\xff\x01" "bi\xff\xff\xff\xff"), "a=-1 b=4294967295 ", NULL },
-        { SLICE("\x01" "al\xff\xff\xff\xff\xff\xff\xff\xff"), "a=-1 ", NULL },
-        { SLICE("\x01" "aT\0\0\0\0\0\0\0\x07"), "a=7 ", NULL },
-        { SLICE("\x01" "ad\x3f\xf8\0\0\0\0\0\0"), "a=1.5 ", NULL },
-        { SLICE("\x01" "af\x3f\xc0\0\0"), "a=1.5 ", NULL },
-        { SLICE("\x01" "aD\x02\0\0\0\x7b"), "a=123e-2 ", NULL },
-        { SLICE("\x01" "aA\0\0\0\x0aS\0\0\0\x01" "1b\x02t\x01"), "a=1 a=2 a=true ", NULL },
-        { SLICE("\x01" "aA\0\0\0\0"), "", NULL },
-        { SLICE("\x01" "aV"), "", none },
-        { SLICE("\x01" "aF\0\0\0\0"), "", none },
-        { SLICE("\x01" "aA\0\0\0\x05" "A\0\0\0\0"), "", none },
-        { SLICE("\x07x-deathA\0\0\0\x05" "F\0\0\0\0\x01" "bt\x01"), "b=true ", NULL },
+        { SLICE("\x01"
+                "aS\0\0\0\x02hi"),
+          "a=hi ", NULL },
+        { SLICE("\x01"
+                "ax\0\0\0\x02hi"),
+          "a=hi ", NULL },
+        { SLICE("\x01"
+                "aS\0\0\0\0"),
+          "a= ", NULL },
+        { SLICE("\x01"
+                "at\x01\x01"
+                "bt\0"),
+          "a=true b=false ", NULL },
+        { SLICE("\x01"
+                "ab\xff\x01"
+                "bB\xff"),
+          "a=-1 b=255 ", NULL },
+        { SLICE("\x01"
+                "as\xff\xfe\x01"
+                "bu\x01\0"),
+          "a=-2 b=256 ", NULL },
+        { SLICE("\x01"
+                "aI\xff\xff\xff\xff\x01"
+                "bi\xff\xff\xff\xff"),
+          "a=-1 b=4294967295 ", NULL },
+        { SLICE("\x01"
+                "al\xff\xff\xff\xff\xff\xff\xff\xff"),
+          "a=-1 ", NULL },
+        { SLICE("\x01"
+                "aT\0\0\0\0\0\0\0\x07"),
+          "a=7 ", NULL },
+        { SLICE("\x01"
+                "ad\x3f\xf8\0\0\0\0\0\0"),
+          "a=1.5 ", NULL },
+        { SLICE("\x01"
+                "af\x3f\xc0\0\0"),
+          "a=1.5 ", NULL },
+        { SLICE("\x01"
+                "aD\x02\0\0\0\x7b"),
+          "a=123e-2 ", NULL },
+        { SLICE("\x01"
+                "aA\0\0\0\x0aS\0\0\0\x01"
+                "1b\x02t\x01"),
+          "a=1 a=2 a=true ", NULL },
+        { SLICE("\x01"
+                "aA\0\0\0\0"),
+          "", NULL },
+        { SLICE("\x01"
+                "aV"),
+          "", none },
+        { SLICE("\x01"
+                "aF\0\0\0\0"),
+          "", none },
+        { SLICE("\x01"
+                "aA\0\0\0\x05"
+                "A\0\0\0\0"),
+          "", none },
+        { SLICE("\x07x-deathA\0\0\0\x05"
+                "F\0\0\0\0\x01"
+                "bt\x01"),
+          "b=true ", NULL },
         { SLICE("\x07x-deathV"), "", none },
     };
     struct fixture *fixture = *state;
@@ -200,24 +249,51 @@ static void a_table_that_lies_is_never_decoded(void **state)
         struct slice entries;
         const char *why;
     } rows[] = {
-        { SLICE("\x05" "a"), "a header's name is cut off" },
-        { SLICE("\x01" "a"), "a header's value is cut off" },
-        { SLICE("\x01" "aS\0\0\0\x05hi"), "a header's value is cut off" },
-        { SLICE("\x01" "aS\0\0"), "a header's value is cut off" },
-        { SLICE("\x01" "aS\xff\xff\xff\xff"), "a header's value is cut off" },
-        { SLICE("\x01" "al\0\0"), "a header's value is cut off" },
-        { SLICE("\x01" "aZ"), "a header is of an unknown type" },
-        { SLICE("\x01" "a\0"), "a header is of an unknown type" },
+        { SLICE("\x05"
+                "a"),
+          "a header's name is cut off" },
+        { SLICE("\x01"
+                "a"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "aS\0\0\0\x05hi"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "aS\0\0"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "aS\xff\xff\xff\xff"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "al\0\0"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "aZ"),
+          "a header is of an unknown type" },
+        { SLICE("\x01"
+                "a\0"),
+          "a header is of an unknown type" },
         /* each array as long as the head of the next: a decoder that believes it descends for ever */
-        { SLICE("\x01" "aA\0\0\0\x05" "A\0\0\0\x05" "A\0\0\0\x05"), "a header's value is cut off" },
-        { SLICE("\x01" "aA\0\0\0\x19" "A\0\0\0\x14" "A\0\0\0\x0f" "A\0\0\0\x0a" "A\0\0\0\x05" "A\0\0\0\0"),
+        { SLICE("\x01"
+                "aA\0\0\0\x05"
+                "A\0\0\0\x05"
+                "A\0\0\0\x05"),
+          "a header's value is cut off" },
+        { SLICE("\x01"
+                "aA\0\0\0\x19"
+                "A\0\0\0\x14"
+                "A\0\0\0\x0f"
+                "A\0\0\0\x0a"
+                "A\0\0\0\x05"
+                "A\0\0\0\0"),
           "headers are nested too deep" },
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct message message;
         const char *why = NULL;
-        assert_int_equal(read_back(fixture, with_table(fixture, rows[i].entries), &message, &why), -1);
+        assert_int_equal(read_back(fixture, with_table(fixture, rows[i].entries), &message, &why),
+                         -1);
         assert_string_equal(why, rows[i].why);
     }
 }
@@ -228,15 +304,18 @@ static void arrays_nested_26_000_deep_are_a_malformed_message(void **state)
     enum { DEEP = 26000 };
     struct fixture *fixture = *state;
     struct bytes entries = { 0 };
-    bytes_text(&entries, "\x01" "a");
+    bytes_text(&entries, "\x01"
+                         "a");
     for (uint32_t i = DEEP; i-- > 0;) {
         uint32_t len = i * 5;
-        uint8_t array[] = { 'A', (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len };
+        uint8_t array[] = { 'A', (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
+                            (uint8_t)len };
         bytes_add(&entries, slice_of(array, sizeof array));
     }
     struct message message;
     const char *why = NULL;
-    assert_int_equal(read_back(fixture, with_table(fixture, bytes_slice(&entries)), &message, &why), -1);
+    assert_int_equal(read_back(fixture, with_table(fixture, bytes_slice(&entries)), &message, &why),
+                     -1);
     assert_string_equal(why, "headers are nested too deep");
     bytes_free(&entries);
 }
@@ -244,7 +323,10 @@ static void arrays_nested_26_000_deep_are_a_malformed_message(void **state)
 static void properties_that_are_cut_off_are_malformed(void **state)
 {
     struct fixture *fixture = *state;
-    struct message sent = { .content_type = SLICE("t"), .content_encoding = SLICE("e"), .message_id = SLICE("m") }, came;
+    struct message sent = { .content_type = SLICE("t"),
+                            .content_encoding = SLICE("e"),
+                            .message_id = SLICE("m") },
+                   came;
     const char *why;
     add(fixture, &sent, "x-a", "1");
     assert_int_equal(properties_put(&fixture->out, 1, &sent, NULL, FRAME_MAX), 0);
@@ -260,12 +342,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_out_comes_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_message_has_no_properties, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(limits_are_known_before_anything_is_sent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_expiration_stays_within_what_the_broker_takes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(values_of_every_type_become_text_or_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(limits_are_known_before_anything_is_sent, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_expiration_stays_within_what_the_broker_takes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(values_of_every_type_become_text_or_none, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_table_that_lies_is_never_decoded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(arrays_nested_26_000_deep_are_a_malformed_message, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(properties_that_are_cut_off_are_malformed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(arrays_nested_26_000_deep_are_a_malformed_message, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(properties_that_are_cut_off_are_malformed, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-static void on_reply(struct waiter *waiter, enum reply reply, const struct message *message, const char *why)
+static void on_reply(struct waiter *waiter, enum reply reply, const struct message *message,
+                     const char *why)
 {
     (void)waiter;
     (void)reply;

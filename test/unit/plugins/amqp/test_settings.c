@@ -41,9 +41,10 @@ static const char *const *plugin_names(void *context)
     return names;
 }
 
-static const struct catalog catalog = {
-    .broker = broker_rows, .route = route_rows, .subscription = subscription_rows, .names = plugin_names
-};
+static const struct catalog catalog = { .broker = broker_rows,
+                                        .route = route_rows,
+                                        .subscription = subscription_rows,
+                                        .names = plugin_names };
 
 struct file {
     struct config *config;
@@ -56,8 +57,10 @@ static void load(struct file *file, const char *broker, const char *style, const
     complaints_init(&file->complaints);
     bytes_printf(&text, "brokers = ( { name = \"rabbit\"; plugin = \"amqp\"; %s } );\n", broker);
     bytes_text(&text, "listeners = ( { name = \"in\"; address = \"127.0.0.1:1\"; } );\n");
-    bytes_printf(&text, "routes = ( { name = \"r\"; style = \"%s\"; %s = { broker = \"rabbit\"; %s }; } );\n", style, style,
-                 block);
+    bytes_printf(
+        &text,
+        "routes = ( { name = \"r\"; style = \"%s\"; %s = { broker = \"rabbit\"; %s }; } );\n",
+        style, style, block);
     file->config = config_load_text("test.cfg", bytes_slice(&text), &catalog, &file->complaints);
     assert_int_equal(file->complaints.errors, 0);
     bytes_free(&text);
@@ -166,8 +169,8 @@ static int prepare(struct file *file, enum style style, struct broker_settings *
 {
     const struct values *route = values_get(file->config->top, "routes")->groups[0];
     void *result = NULL;
-    int refused = settings_prepare(settings, style, route, values_group(route, style_names[style]), &file->complaints,
-                                   &result);
+    int refused = settings_prepare(settings, style, route, values_group(route, style_names[style]),
+                                   &file->complaints, &result);
     *prepared = result;
     return refused;
 }
@@ -183,7 +186,8 @@ static void routes_say_where_to_and_how(void **state)
     } rows[] = {
         { STYLE_REQUEST_REPLY, "queue = \"q\";", "", "q", 0, true, true },
         { STYLE_EVENT, "queue = \"q\"; ttl = \"5s\";", "", "q", 5000, true, false },
-        { STYLE_EVENT, "exchange = \"x\"; routing_key = \"\"; ack = \"none\";", "x", "", 0, false, false },
+        { STYLE_EVENT, "exchange = \"x\"; routing_key = \"\"; ack = \"none\";", "x", "", 0, false,
+          false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct file file;
@@ -211,7 +215,8 @@ static void what_tables_cannot_say_is_complained_of(void **state)
         { "", "the event has no destination; expected 'queue' or 'exchange'" },
         { "queue = \"q\"; exchange = \"x\"; routing_key = \"k\";",
           "an event goes to a queue or to an exchange, not to both" },
-        { "queue = \"q\"; routing_key = \"k\";", "a queue has no routing key: write it with 'exchange'" },
+        { "queue = \"q\"; routing_key = \"k\";",
+          "a queue has no routing key: write it with 'exchange'" },
         { "exchange = \"x\";", "the exchange needs a 'routing_key'; \"\" is one, too" },
         { "queue = \"a\\tb\";", "'queue' has control characters in it" },
     };

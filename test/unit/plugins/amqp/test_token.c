@@ -47,7 +47,9 @@ static void a_returned_message_is_known_by_its_header_or_by_where_it_went(void *
     token_of_returned(&message, SLICE("other"), token);
     assert_memory_not_equal(token, reply, TOKEN_BYTES);
 
-    assert_int_equal(fields_add(&message.headers, &arena, token_header, SLICE("00019aff000000000000000000000000")), 0);
+    assert_int_equal(fields_add(&message.headers, &arena, token_header,
+                                SLICE("00019aff000000000000000000000000")),
+                     0);
     token_of_returned(&message, SLICE("queue"), token);
     assert_memory_equal(token, sample, TOKEN_BYTES);
     arena_clear(&arena);
