@@ -2,6 +2,7 @@
 #include "config/checks.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "config/notation.h"
 
@@ -21,29 +22,21 @@ static bool is_broken(const struct check *check, const char *list)
     return node_of(setting)->broken || node_of(setting)->told;
 }
 
-static void check_reference(const struct check *check, struct value *value)
+/* The names that there are, and the nearest one. */
+static void complain_of_reference(const struct check *check, const struct value *value,
+                                  const struct value *groups)
 {
-    const char *list = value->setting->refers;
-    assert(list != NULL && value->text != NULL);
-    const struct value *groups = values_get(check->top, list);
-    const char **names = arena_get(check->document->arena, (groups->count + 1) * sizeof(*names));
+    const char **names = calloc(groups->count + 1, sizeof(*names));
+    if (names == NULL)
+        abort();
     size_t count = 0;
-    bool unnamed = false;
     for (size_t i = 0; i < groups->count; i++) {
         const struct value *name = values_get(groups->groups[i], "name");
-        if (name->text != NULL && strcmp(name->text, value->text) == 0) {
-            value->number = (int64_t)i;
-            return;
-        }
-        unnamed = unnamed || name->text == NULL;
-        if (name->text != NULL && !name->variable)
+        if (!name->variable)
             names[count++] = name->text;
     }
-    if (is_broken(check, list) || unnamed)
-        return;
-
-    struct complaint *complaint = complain(check->complaints, value->place,
-                                           "no entry of '%s' has this name", list);
+    struct complaint *complaint = complain(
+        check->complaints, value->place, "no entry of '%s' has this name", value->setting->refers);
     size_t len = 0;
     char expected[300] = "";
     for (size_t i = 0; i < count && len < sizeof(expected) - 1; i++)
@@ -54,24 +47,65 @@ static void check_reference(const struct check *check, struct value *value)
     const char *nearest = value->variable ? NULL : nearest_name(value->text, names);
     if (nearest != NULL)
         complaint_hint(check->complaints, complaint, "did you mean '%s'?", nearest);
+    free(names);
+}
+
+static void check_reference(const struct check *check, struct value *value)
+{
+    const char *list = value->setting->refers;
+    assert(list != NULL && value->text != NULL);
+    const struct value *groups = values_get(check->top, list);
+    bool unnamed = false;
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct value *name = values_get(groups->groups[i], "name");
+        if (name->text != NULL && strcmp(name->text, value->text) == 0) {
+            value->number = (int64_t)i;
+            return;
+        }
+        unnamed = unnamed || name->text == NULL;
+    }
+    if (!is_broken(check, list) && !unnamed)
+        complain_of_reference(check, value, groups);
+}
+
+struct named {
+    const struct value *value;
+    size_t index;
+};
+
+/* By text, then as they stand in the file. */
+static int compare_named(const void *left, const void *right)
+{
+    const struct named *a = left, *b = right;
+    int order = strcmp(a->value->text, b->value->text);
+    return order != 0 ? order : a->index < b->index ? -1 : 1;
 }
 
 static void check_unique(const struct check *check, const struct value *list, const char *key)
 {
+    struct named *all = calloc(list->count + 1, sizeof(*all));
+    if (all == NULL)
+        abort();
+    size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct value *value = values_get(list->groups[i], key);
-        for (size_t j = 0; value->text != NULL && j < i; j++) {
-            const struct value *before = values_get(list->groups[j], key);
-            if (before->text == NULL || strcmp(before->text, value->text) != 0)
-                continue;
-            struct complaint *complaint = complain(check->complaints, value->place,
-                                                   "the same %s twice in '%s'", key,
-                                                   list->setting->key);
-            complaint_expected(check->complaints, complaint, "another %s than in line %u", key,
-                               before->place.line);
-            break;
-        }
+        if (value->text != NULL)
+            all[count++] = (struct named){ value, i };
     }
+    qsort(all, count, sizeof(*all), compare_named);
+    const struct value *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct value *value = all[i].value;
+        if (first == NULL || strcmp(first->text, value->text) != 0) {
+            first = value;
+            continue;
+        }
+        struct complaint *complaint = complain(
+            check->complaints, value->place, "the same %s twice in '%s'", key, list->setting->key);
+        complaint_expected(check->complaints, complaint, "another %s than in line %u", key,
+                           first->place.line);
+    }
+    free(all);
 }
 
 /* References and unique settings, wherever the tables have them. */
@@ -179,13 +213,14 @@ static void check_names(const struct check *check, const struct value *names)
     }
 }
 
-static void check_never_wins(const struct check *check, const struct value *routes, size_t index)
+static void check_never_wins(const struct check *check, const struct value *routes,
+                             const struct conditions *conditions, size_t index)
 {
     const struct values *route = routes->groups[index];
     for (size_t i = 0; i < index; i++) {
-        const struct values *earlier = routes->groups[i];
-        if (!route_covers(earlier, route))
+        if (!route_covers(&conditions[i], &conditions[index]))
             continue;
+        const struct values *earlier = routes->groups[i];
         const struct value *name = values_get(earlier, "name");
         struct place place = values_has(route, "match") ? values_place(route, "match")
                                                         : route->place;
@@ -198,10 +233,21 @@ static void check_never_wins(const struct check *check, const struct value *rout
     }
 }
 
+static void check_order(const struct check *check, const struct value *routes)
+{
+    struct conditions *conditions = calloc(routes->count + 1, sizeof(*conditions));
+    if (conditions == NULL)
+        abort();
+    for (size_t i = 0; i < routes->count; i++) {
+        conditions[i] = route_conditions(routes->groups[i]);
+        check_never_wins(check, routes, conditions, i);
+    }
+    free(conditions);
+}
+
 static void check_routes(const struct check *check)
 {
     const struct value *routes = values_get(check->top, "routes");
-    bool broken = is_broken(check, "routes"); /* what could not be read may set two routes apart */
     for (size_t i = 0; i < routes->count; i++) {
         const struct values *route = routes->groups[i];
         check_style(check, route);
@@ -209,8 +255,8 @@ static void check_routes(const struct check *check)
         check_names(check, values_get(route, "carry"));
         check_match(values_group(route, "match"), check->document, check->complaints);
     }
-    for (size_t i = 0; i < routes->count && !broken; i++)
-        check_never_wins(check, routes, i);
+    if (!is_broken(check, "routes")) /* what could not be read may set two routes apart */
+        check_order(check, routes);
 }
 
 static bool is_result(const char *text)

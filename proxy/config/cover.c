@@ -90,55 +90,71 @@ static bool query_takes(const char *earlier, const char *later)
     return pair_takes(slice_text(earlier), slice_text(later), '=', false);
 }
 
-/* One segment against another; "{id}" takes any but an empty one. */
-static bool segment_takes(struct slice wide, struct slice narrow)
+/* Behind the segment that begins at `path`. */
+static const char *segment_end(const char *path)
 {
-    bool open = wide.len > 0 && wide.at[0] == '{';
-    if (slice_is(narrow, "*"))
-        return false;
-    return open ? narrow.len > 0 : slice_equal(wide, narrow);
+    return path + strcspn(path, "/");
 }
 
-static bool path_takes(const char *earlier, const char *later)
+/* Segment by segment; "{id}" takes any but an empty one, and "*" at the end all that follows, nothing too. */
+static bool path_takes(const char *wide, const char *narrow)
 {
-    struct slice wide = slice_text(earlier), narrow = slice_text(later);
-    while (wide.len > 0) {
-        size_t a = slice_find(slice_from(wide, 1), '/') + 1;
-        if (slice_is(slice_first(wide, a), "/*"))
+    while (*wide != '\0') {
+        assert(*wide == '/');
+        if (strcmp(wide, "/*") == 0)
             return true; /* also takes the path above it: "/orders" by "/orders" + "/" + "*" */
-        if (narrow.len == 0)
+        if (*narrow++ == '\0' || strcmp(narrow, "*") == 0)
             return false;
-        size_t b = slice_find(slice_from(narrow, 1), '/') + 1;
-        if (!segment_takes(slice_from(slice_first(wide, a), 1),
-                           slice_from(slice_first(narrow, b), 1)))
+        const char *open = *++wide == '{' ? segment_end(narrow) : NULL;
+        if (open != NULL) {
+            if (open == narrow)
+                return false;
+            wide = segment_end(wide);
+            narrow = open;
+            continue;
+        }
+        while (*wide != '\0' && *wide != '/' && *wide == *narrow)
+            wide++, narrow++;
+        if ((*wide != '\0' && *wide != '/') || (*narrow != '\0' && *narrow != '/'))
             return false;
-        wide = slice_from(wide, a);
-        narrow = slice_from(narrow, b);
     }
-    return narrow.len == 0;
+    return *narrow == '\0';
 }
 
-static bool paths_covered(const struct values *earlier, const struct values *later)
+static bool paths_covered(const struct conditions *earlier, const struct conditions *later)
 {
-    const char *path = values_text(earlier, "path"), *regex = values_text(earlier, "path_regex");
-    const char *later_path = values_text(later, "path"),
-               *later_regex = values_text(later, "path_regex");
-    if (regex != NULL && (later_regex == NULL || strcmp(regex, later_regex) != 0))
+    if (earlier->regex != NULL &&
+        (later->regex == NULL || strcmp(earlier->regex, later->regex) != 0))
         return false;
-    return path == NULL || (later_path != NULL && path_takes(path, later_path));
+    if (earlier->path == NULL)
+        return true;
+    if (later->path == NULL)
+        return false;
+    return earlier->literal ? strcmp(earlier->path, later->path) == 0
+                            : path_takes(earlier->path, later->path);
 }
 
-bool route_covers(const struct values *earlier, const struct values *later)
+struct conditions route_conditions(const struct values *route)
 {
-    const struct values *wide = values_group(earlier, "match"),
-                        *narrow = values_group(later, "match");
-    assert(wide != NULL && narrow != NULL);
-    return alternatives_covered(values_get(wide, "host"), values_get(narrow, "host"), host_takes) &&
-           alternatives_covered(values_get(wide, "method"), values_get(narrow, "method"),
-                                same_text) &&
-           conditions_covered(values_get(wide, "headers"), values_get(narrow, "headers"),
-                              header_takes) &&
-           conditions_covered(values_get(wide, "query"), values_get(narrow, "query"),
-                              query_takes) &&
-           paths_covered(wide, narrow);
+    const struct values *match = values_group(route, "match");
+    assert(match != NULL);
+    const char *path = values_text(match, "path");
+    return (struct conditions){
+        .hosts = values_get(match, "host"),
+        .methods = values_get(match, "method"),
+        .headers = values_get(match, "headers"),
+        .query = values_get(match, "query"),
+        .path = path,
+        .regex = values_text(match, "path_regex"),
+        .literal = path != NULL && strpbrk(path, "{*") == NULL,
+    };
+}
+
+bool route_covers(const struct conditions *earlier, const struct conditions *later)
+{
+    return paths_covered(earlier, later) &&
+           alternatives_covered(earlier->hosts, later->hosts, host_takes) &&
+           alternatives_covered(earlier->methods, later->methods, same_text) &&
+           conditions_covered(earlier->headers, later->headers, header_takes) &&
+           conditions_covered(earlier->query, later->query, query_takes);
 }

@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-enum { WIDEST_LINE = 110, BEFORE_CARET = 70 };
+enum { WIDEST_LINE = 110, BEFORE_CARET = 70, NEAR = 4 * WIDEST_LINE };
 
 static bool is_word(uint8_t byte)
 {
@@ -134,26 +134,36 @@ static bool is_value(struct slice rest, size_t len)
     return rest.at[0] == '"' || (is_word(rest.at[0]) && !is_key(rest, len));
 }
 
-/* The line as it may be shown; `*caret` is where its column comes to stand when what is before it is covered. */
+/* One piece of a line, at `here`, as it may be shown. */
+static void add_piece(struct bytes *to, const struct source *source, struct place here,
+                      struct slice piece, bool is_open, unsigned place_column, size_t *caret)
+{
+    unsigned width = (unsigned)characters(piece);
+    size_t start = characters(bytes_slice(to));
+    bool covered = !is_open && !is_revealed(source, here);
+    if (covered)
+        bytes_text(to, piece.at[0] == '"' ? "\"***\"" : "***");
+    else
+        add_plain(to, piece);
+    if (place_column >= here.column + width)
+        *caret = characters(bytes_slice(to));
+    else if (place_column >= here.column)
+        *caret = start + (covered ? 0 : place_column - here.column);
+}
+
+/* The line as it may be shown, as far as it is near the place: a line can be as long as the file. `*caret` is where the
+ * column comes to stand when what is before it is covered. */
 static void add_line(struct bytes *to, const struct source *source, struct place place,
                      size_t *caret)
 {
     struct slice rest = line_of(source->text, place.line);
     struct place here = { .file = source->file, .line = place.line, .column = 1 };
-    while (rest.len > 0 && !(begins_comment(rest) && here.column > place.column)) {
+    while (rest.len > 0 && here.column <= place.column + NEAR &&
+           !(begins_comment(rest) && here.column > place.column)) {
         struct slice piece = slice_first(rest, piece_len(rest));
         unsigned width = (unsigned)characters(piece);
-        size_t start = characters(bytes_slice(to));
-        bool covered = is_value(rest, piece.len) && !is_revealed(source, here);
-        if (covered)
-            bytes_text(to, piece.at[0] == '"' ? "\"***\"" : "***");
-        else
-            add_plain(to, piece);
-
-        if (place.column >= here.column + width)
-            *caret = characters(bytes_slice(to));
-        else if (place.column >= here.column)
-            *caret = start + (covered ? 0 : place.column - here.column);
+        if (here.column + width + NEAR >= place.column)
+            add_piece(to, source, here, piece, !is_value(rest, piece.len), place.column, caret);
         here.column += width;
         rest = slice_from(rest, piece.len);
     }

@@ -21,7 +21,7 @@ enum reason attempt_begin(struct call *call)
         return REASON_overloaded;
     attempt->call = call;
     attempt->plan = &call->plan;
-    attempt->lane = call->worker->lanes[call->plan.broker->slot];
+    attempt->lane = worker_lane(call->worker, call->plan.broker->slot);
     attempt->outcome = OUTCOME_NOT_SENT;
     attempt->number = ++call->attempts;
     if (attempt->lane == NULL)

@@ -105,10 +105,13 @@ static void on_deadline(struct timer *timer)
     call_tell_failure(call, sent ? REASON_timeout : REASON_deadline_passed);
 }
 
+/* 32 random hex digits; `at` NULL when memory is out. */
 static struct slice draw_id(struct worker *worker, struct arena *arena)
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t random[16], *text = arena_get(arena, 2 * sizeof random + 1);
+    uint8_t random[16], *text = arena_try(arena, 2 * sizeof random + 1);
+    if (text == NULL)
+        return slice_of(NULL, 0);
     worker_random(worker, random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++) {
         text[2 * i] = (uint8_t)digits[random[i] >> 4];
@@ -123,9 +126,13 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     struct arena arena;
     arena_init(&arena, CALL_ARENA_CAP);
     struct call *call = arena_try(&arena, sizeof *call);
-    if (call == NULL)
+    struct slice message_id = draw_id(worker, &arena);
+    if (call == NULL || message_id.at == NULL) {
+        arena_clear(&arena);
         return NULL;
+    }
     call->arena = arena;
+    call->message_id = message_id;
     call->worker = worker;
     call->snapshot = snapshot_hold(worker->snapshot);
     call->caller = caller;
@@ -133,7 +140,6 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     call->began_ms = worker_now_ms(worker);
     call->task.run = on_turn_end;
     call->deadline.on_timer = on_deadline;
-    call->message_id = draw_id(worker, &call->arena);
     list_append(&worker->calls, &call->link);
     observe_call_begins(worker);
     return call;
@@ -158,7 +164,8 @@ static bool traceparent_valid(struct slice value)
     return trace && parent;
 }
 
-/* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be joined. */
+/* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be joined. A head that leaves
+ * no room for one goes on without. */
 static void follow_trace(struct call *call)
 {
     const struct field *given = fields_find(&call->request.fields, FIELD_TRACEPARENT);
@@ -166,12 +173,13 @@ static void follow_trace(struct call *call)
         call->traceparent = given->value;
         return;
     }
-    struct slice trace = draw_id(call->worker, &call->arena),
-                 parent = draw_id(call->worker, &call->arena);
-    call->traceparent = arena_printf(&call->arena, "00-%.32s-%.16s-01", (const char *)trace.at,
-                                     (const char *)parent.at);
     fields_remove(&call->request.fields, FIELD_TRACEPARENT);
     fields_remove(&call->request.fields, FIELD_TRACESTATE);
+    struct slice trace = draw_id(call->worker, &call->arena),
+                 parent = draw_id(call->worker, &call->arena);
+    if (trace.at != NULL && parent.at != NULL)
+        call->traceparent = arena_printf(&call->arena, "00-%.32s-%.16s-01", (const char *)trace.at,
+                                         (const char *)parent.at);
     if (call->traceparent.at == NULL ||
         fields_add(&call->request.fields, &call->arena, slice_text("traceparent"),
                    call->traceparent) < 0)

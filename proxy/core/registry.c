@@ -98,14 +98,17 @@ void registry_clear(struct registry *registry)
     plugins_free(registry->plugins);
 }
 
+/* One that nobody holds any more, but that was not swept yet, is taken up again: only this thread closes brokers. */
 static struct broker *find_equal(struct registry *registry, const char *name,
                                  const struct values *values)
 {
     list_each (&registry->brokers, link) {
         struct broker *broker = thing_of(link, struct broker, link);
         if (broker->values != NULL && strcmp(broker->name, name) == 0 &&
-            values_equal(broker->values, values))
-            return broker_hold(broker);
+            values_equal(broker->values, values)) {
+            atomic_fetch_add_explicit(&broker->refs, 1, memory_order_acquire);
+            return broker;
+        }
     }
     return NULL;
 }
@@ -114,11 +117,11 @@ struct broker *registry_broker(struct registry *registry, const char *name,
                                const struct values *values, struct config *config,
                                struct complaints *complaints)
 {
-    registry_sweep(registry);
     struct broker *broker = find_equal(registry, name, values);
     if (broker != NULL)
         return broker;
 
+    registry_sweep(registry);
     const char *why = NULL;
     const struct transport *transport = plugins_find(registry->plugins,
                                                      values_text(values, "plugin"), &why);

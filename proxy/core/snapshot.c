@@ -290,7 +290,8 @@ static const struct listener_settings *serving_at(const struct snapshot *serving
     return NULL;
 }
 
-/* An address that is served already keeps its sockets: nothing is bound for it. */
+/* An address that is served already keeps its sockets: nothing is bound for it. When a listener and admin change
+ * places, both are bound beside the sockets in use, which close once the snapshot is adopted. */
 static void bind_listener(struct building *building, struct listener_settings *listener,
                           const struct values *values, unsigned sockets)
 {
@@ -298,11 +299,14 @@ static void bind_listener(struct building *building, struct listener_settings *l
                                       building->snapshot->workers * sizeof(int));
     for (unsigned i = 0; i < building->snapshot->workers; i++)
         listener->descriptors[i] = -1;
-    if (building->dry || serving_at(building->registry->serving, &listener->address) != NULL)
+    const struct listener_settings *served = serving_at(building->registry->serving,
+                                                        &listener->address);
+    if (building->dry || (served != NULL && served->admin == listener->admin))
         return;
     for (unsigned i = 0; i < sockets; i++) {
-        listener->descriptors[i] = i == 0 ? listener_bind(&listener->address)
-                                          : listener_bind_beside(&listener->address);
+        bool first = i == 0 && served == NULL;
+        listener->descriptors[i] = first ? listener_bind(&listener->address)
+                                         : listener_bind_beside(&listener->address);
         if (listener->descriptors[i] >= 0)
             continue;
         complain(building->complaints, values_place(values, "address"), "cannot listen on %s: %s",

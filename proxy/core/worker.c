@@ -21,6 +21,9 @@
 #define SWEEP_MS 200
 
 static void on_sweep(struct timer *timer);
+static void attach(struct worker *worker, struct broker *broker);
+static bool snapshot_has(const struct snapshot *snapshot, const struct broker *broker);
+static void adopt_subscriptions(struct worker *worker);
 
 void worker_init(struct worker *worker, unsigned index, struct clock clock, struct net *net)
 {
@@ -65,11 +68,16 @@ static void on_detached(struct done *done, int result)
     unsigned slot = leaving->slot;
     free(leaving);
     assert(worker->detaching[slot] && worker->lanes_attached > 0);
-    broker_release(worker->brokers[slot]);
+    struct broker *broker = worker->brokers[slot];
     worker->lanes[slot] = NULL;
     worker->brokers[slot] = NULL;
     worker->detaching[slot] = false;
     worker->lanes_attached--;
+    if (!worker->draining && snapshot_has(worker->snapshot, broker)) {
+        attach(worker, broker); /* it came back with a snapshot that was adopted meanwhile */
+        adopt_subscriptions(worker);
+    }
+    broker_release(broker);
     worker_check_drained(worker);
 }
 
@@ -83,6 +91,7 @@ static void detach(struct worker *worker, unsigned slot)
     worker->brokers[slot]->transport->detach(worker->lanes[slot], &leaving->done);
 }
 
+/* One on its way out is attached again when it is gone. */
 static void attach(struct worker *worker, struct broker *broker)
 {
     if (worker->lanes[broker->slot] != NULL)
@@ -169,10 +178,10 @@ static unsigned adopt_listener(struct worker *worker, struct listener_settings *
         return 0;
     }
     unsigned place = worker->index == WORKER_CONTROL ? 0 : worker->index;
-    int descriptor = settings->descriptors[place];
-    assert(descriptor >= 0);
+    int descriptor =
+        settings->descriptors[place]; /* -1: an earlier snapshot's could not be served */
     settings->descriptors[place] = -1;
-    if (server_open(worker, settings, descriptor) != NULL)
+    if (descriptor >= 0 && server_open(worker, settings, descriptor) != NULL)
         return 0;
     observe_log(worker, LEVEL_ERROR, "shunt", "listener %s cannot be served", settings->name);
     return 1;
@@ -222,10 +231,13 @@ static void adopt_subscriptions(struct worker *worker)
         if (!kept && !subscription_stopping(subscription))
             subscription_stop(subscription);
     }
-    for (unsigned i = 0; i < snapshot->subscription_count; i++)
-        if (!running[i] &&
-            subscription_start(worker, snapshot, &snapshot->subscriptions[i]) == NULL)
-            observe_log(worker, LEVEL_ERROR, snapshot->subscriptions[i].name, "cannot be consumed");
+    for (unsigned i = 0; i < snapshot->subscription_count; i++) {
+        const struct subscription_settings *settings = &snapshot->subscriptions[i];
+        if (running[i] || worker->detaching[settings->broker->slot])
+            continue; /* a lane on its way out is followed by another: on_detached */
+        if (subscription_start(worker, snapshot, settings) == NULL)
+            observe_log(worker, LEVEL_ERROR, settings->name, "cannot be consumed");
+    }
     free(running);
 }
 

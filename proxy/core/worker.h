@@ -47,9 +47,9 @@ struct worker {
     struct observer *observer; /* counters and log of this worker; see observe/observe.h */
     void *lanes[WORKER_LANES]; /* of transports, by broker->slot; NULL: not attached */
     struct broker *brokers[WORKER_LANES]; /* whose lanes they are; held */
-    bool detaching[WORKER_LANES];
-    struct list servers;       /* of struct server: open listeners */
-    struct list subscriptions; /* of struct subscription */
+    bool detaching[WORKER_LANES];         /* the lane is on its way out */
+    struct list servers;                  /* of struct server: open listeners */
+    struct list subscriptions;            /* of struct subscription */
     unsigned lanes_attached;
     struct timer sweep;   /* looks for lanes that nobody needs any more */
     bool draining;        /* no new work, finish what there is */
@@ -72,6 +72,13 @@ static inline uint64_t worker_now_ms(const struct worker *worker)
 static inline uint64_t worker_wall_ms(const struct worker *worker)
 {
     return worker->clock.wall_ms(worker->clock.context);
+}
+
+/* The lane that carries for the broker of this slot. NULL: none is attached, or it is on its way out and takes nothing
+ * new. */
+static inline void *worker_lane(const struct worker *worker, unsigned slot)
+{
+    return worker->detaching[slot] ? NULL : worker->lanes[slot];
 }
 
 static inline void worker_random(struct worker *worker, void *bytes, size_t len)

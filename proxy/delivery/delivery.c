@@ -144,7 +144,7 @@ void subscription_stop(struct subscription *subscription)
 static int consume(struct subscription *subscription)
 {
     const struct subscription_settings *settings = subscription->settings;
-    void *lane = subscription->worker->lanes[settings->broker->slot];
+    void *lane = worker_lane(subscription->worker, settings->broker->slot);
     if (lane == NULL || subscription->source == NULL)
         return -1;
     if (subscription->share == 0) {

@@ -21,10 +21,15 @@
 static const bool moves[STAGES][STAGES] = {
     [STAGE_NEW] = { [STAGE_PARKED] = true,
                     [STAGE_CALLING] = true,
+                    [STAGE_RETIRING] = true,
                     [STAGE_POSTING] = true,
                     [STAGE_OVER] = true },
     [STAGE_PARKED] = { [STAGE_CALLING] = true, [STAGE_OVER] = true },
-    [STAGE_CALLING] = { [STAGE_WAITING] = true, [STAGE_POSTING] = true, [STAGE_OVER] = true },
+    [STAGE_CALLING] = { [STAGE_WAITING] = true,
+                        [STAGE_RETIRING] = true,
+                        [STAGE_POSTING] = true,
+                        [STAGE_OVER] = true },
+    [STAGE_RETIRING] = { [STAGE_POSTING] = true, [STAGE_OVER] = true },
     [STAGE_WAITING] = { [STAGE_PARKED] = true, [STAGE_CALLING] = true, [STAGE_OVER] = true },
     [STAGE_POSTING] = { [STAGE_REPOSTING] = true, [STAGE_OVER] = true },
     [STAGE_REPOSTING] = { [STAGE_POSTING] = true, [STAGE_OVER] = true },
@@ -276,6 +281,8 @@ static void lose(struct delivery *delivery)
     case STAGE_POSTING:
         if (!delivery_is_replying(delivery))
             delivery_remember(delivery, delivery->attempts);
+        return;
+    case STAGE_RETIRING: /* the source says so, and then it is over */
         return;
     case STAGE_REPOSTING:
         if (!delivery_is_replying(delivery))

@@ -6,7 +6,7 @@
  *    │        │ no place        try again│  │ timer                   └──▶ REPOSTING
  *    │        └──────────────── WAITING ◀┘──┘
  *    │
- *    └─ refused: POSTING; dropped or given back: OVER (from anywhere: settled exactly once)
+ *    └─ refused: RETIRING (lost: OVER) ▶ POSTING; dropped or given back: OVER (from anywhere: settled exactly once)
  *
  * Requests (somebody waits for a reply) are never tried twice: each ends in a reply. Events are
  * tried until the policy says otherwise. What is lost with its connection comes again: an event is
@@ -28,6 +28,7 @@ enum stage {
     STAGE_PARKED,    /* waits for a place among the calls that may be made at once */
     STAGE_CALLING,   /* the service works on it */
     STAGE_WAITING,   /* for its next attempt */
+    STAGE_RETIRING,  /* the broker drops it, before a refusal says that nobody ran it */
     STAGE_POSTING,   /* a letter waits for its confirm */
     STAGE_REPOSTING, /* a letter waits to be posted again */
     STAGE_OVER,      /* settled */
@@ -66,7 +67,7 @@ struct delivery {
 
     struct message message; /* what is posted */
     struct letter letter;
-    struct done posted;
+    struct done retired, posted;
     unsigned posts;      /* that failed */
     bool bare;           /* the letter has shrunk to what always fits */
     uint64_t give_up_ms; /* monotonic: not posted again after that */

@@ -81,12 +81,43 @@ static int write_error_reply(struct delivery *delivery, enum outcome outcome)
                         &delivery->message);
 }
 
+/* Promise 2: "no" is said only once nobody can run the message any more. So the broker drops it first; where it went
+ * with its connection, it comes again, and whoever gets it then answers. */
+static void on_retired(struct done *done, int result)
+{
+    struct delivery *delivery = thing_of(done, struct delivery, retired);
+    assert(delivery->stage == STAGE_RETIRING);
+    if (result == 0)
+        post(delivery, LETTER_REPLY, 0);
+    else
+        delivery_finish(delivery, SETTLE_HANDLED);
+}
+
+static void retire(struct delivery *delivery)
+{
+    struct subscription *subscription = delivery->subscription;
+    delivery_move(delivery, STAGE_RETIRING);
+    subscription->source->retire(subscription->own, delivery->arrival, &delivery->retired);
+}
+
+/* Whether somebody else may have run it, or may yet. */
+static bool is_shared(const struct delivery *delivery)
+{
+    return delivery->lost || delivery->arrival->redelivered ||
+           delivery->subscription->source->retire == NULL;
+}
+
 void delivery_reply_error(struct delivery *delivery, enum reason reason, enum outcome outcome)
 {
     assert(delivery_is_request(delivery) && reason != REASON_none);
+    if (delivery_is_expired(delivery)) {
+        observe_event(delivery->subscription->worker, "reply_late");
+        delivery_finish(delivery, SETTLE_HANDLED);
+        return;
+    }
     bool spared = outcome == OUTCOME_NOT_SENT || outcome == OUTCOME_REFUSED_WHOLE;
-    if (spared && delivery->arrival->redelivered) {
-        /* Only this time: promise 2 is about all of them. */
+    if (spared && is_shared(delivery)) {
+        spared = false;
         outcome = OUTCOME_MAYBE_SENT;
         if (reasons[reason].retry)
             reason = REASON_maybe_executed;
@@ -94,12 +125,14 @@ void delivery_reply_error(struct delivery *delivery, enum reason reason, enum ou
     delivery->reason = reason;
     delivery->bare = true;
     bytes_free(&delivery->answer);
-    if (write_error_reply(delivery, outcome) == 0) {
+    if (write_error_reply(delivery, outcome) != 0) {
+        observe_event(delivery->subscription->worker, "reply_lost");
+        delivery_finish(delivery, SETTLE_HANDLED);
+    } else if (spared) {
+        retire(delivery);
+    } else {
         post(delivery, LETTER_REPLY, 0);
-        return;
     }
-    observe_event(delivery->subscription->worker, "reply_lost");
-    delivery_finish(delivery, SETTLE_HANDLED);
 }
 
 void delivery_reply(struct delivery *delivery, const struct head *answer,
@@ -182,6 +215,7 @@ static void on_posted(struct done *done, int result)
 void delivery_init_posting(struct delivery *delivery)
 {
     delivery->posted.on_done = on_posted;
+    delivery->retired.on_done = on_retired;
 }
 
 void delivery_post_again(struct delivery *delivery)

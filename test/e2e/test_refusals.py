@@ -89,6 +89,12 @@ def test_a_body_over_the_limit(scene, style):
         assert_refusal(client.read(), 413, "no", "body_too_large")
 
 
+def test_a_reply_over_the_limit_is_small_and_final(scene, word):
+    scene.service.behave({"path": f"/request_reply/{word}", "answer": {"body": "x" * (11 << 20)}})
+    assert_refusal(scene.call("request_reply", word), 502, "unknown", "reply_too_large")
+    assert len(scene.service.received(f"/request_reply/{word}")) == 1
+
+
 @pytest.mark.parametrize("style", ["event", "request_reply"])
 def test_an_upgrade_is_no_message(scene, style):
     with RawHttp(scene.listen) as client:

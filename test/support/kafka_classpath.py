@@ -87,7 +87,8 @@ def _fetch(work):
     command = ["mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={work / 'libs'}",
                "-DincludeScope=runtime"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=420, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=420,
+                              check=False)
     except subprocess.TimeoutExpired:
         raise KafkaMissing("Maven did not end within 420 s") from None
     if done.returncode != 0:
@@ -104,7 +105,8 @@ def _train(distribution, folder):
     ports = free_port(), free_port()
     data = folder / "data"
     config.write_text(node_settings(data, ports[1], {"PLAINTEXT": (ports[0], ports[0])}))
-    command = distribution.java(logging, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", config, classes=False)
+    command = distribution.java(logging, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", config,
+                                classes=False)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
     if not distribution.formatted.exists():

@@ -2,7 +2,8 @@
 
     python3 -m support.kafka_mock      prints where it listens, serves until its standard input closes
 
-It keeps nothing over its end, has no relay and no settings, and makes topics (of four partitions) when asked for them."""
+It keeps nothing over its end, has no relay and no settings, and makes topics (of four partitions) when they are asked
+for."""
 import signal
 import subprocess
 import sys

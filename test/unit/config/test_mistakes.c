@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -424,6 +425,36 @@ static void json_has_every_part(void **state)
     free(printed);
 }
 
+/* Nothing takes time or memory by the square: many names, many routes, one line as long as the file. */
+static void a_large_file_is_read_in_a_moment(void **state)
+{
+    (void)state;
+    enum { MANY = 6000 };
+    struct bytes text = { 0 };
+    bytes_text(&text, TOP "upstreams = (");
+    for (unsigned i = 0; i < MANY; i++)
+        bytes_printf(&text, "%s{ name = \"u%u\"; endpoints = ( \"u:1\" ); }", i ? "," : "", i);
+    bytes_text(&text, ");\nroutes = (");
+    for (unsigned i = 0; i < MANY; i++)
+        bytes_printf(&text,
+                     "%s{ name = \"r%u\"; match = { path = \"/{id}/%u/*\"; }; style = \"sync\"; "
+                     "sync = { upstream = \"u%u\"; }; }",
+                     i ? "," : "", i, i, MANY - 1 - i);
+    bytes_text(&text, ");\n");
+    alarm(60);
+    unsigned errors;
+    free(load(bytes_slice(&text), &errors));
+    assert_int_equal(errors, 0);
+
+    text.len = 0;
+    for (unsigned i = 0; i < 50 * 1000; i++)
+        bytes_text(&text, "a = { ");
+    free(load(bytes_slice(&text), &errors));
+    assert_int_not_equal(errors, 0);
+    alarm(0);
+    bytes_free(&text);
+}
+
 static int set_secret(void **state)
 {
     (void)state;
@@ -443,6 +474,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_cut_off_is_refused),
         cmocka_unit_test(junk_never_crashes_and_is_shown_harmlessly),
         cmocka_unit_test(json_has_every_part),
+        cmocka_unit_test(a_large_file_is_read_in_a_moment),
     };
     return cmocka_run_group_tests(tests, set_secret, NULL);
 }

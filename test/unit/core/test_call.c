@@ -501,6 +501,24 @@ static void too_many_hops_are_a_loop(void **state)
     world_close(&world);
 }
 
+static void a_head_that_fills_the_memory_goes_on_without_a_trace(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, STYLE_SYNC);
+    struct call *call = call_of(&world, "GET", FRAMING_NONE, 0);
+    for (size_t piece = 64 * 1024; piece > 0; piece /= 2)
+        while (arena_try(&call->arena, piece) != NULL)
+            ;
+    call_begin(call);
+    assert_int_equal(call->traceparent.len, 0);
+    call_end(call, NULL);
+    turn(&world);
+    expect(&world, "fail overloaded no");
+    turn(&world);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_reply_becomes_the_answer),
         cmocka_unit_test(a_reply_over_the_limit_is_a_small_502),
         cmocka_unit_test(too_many_hops_are_a_loop),
+        cmocka_unit_test(a_head_that_fills_the_memory_goes_on_without_a_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

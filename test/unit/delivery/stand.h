@@ -40,6 +40,7 @@ struct stand {
     struct done *posts[STAND_MOST]; /* letters that wait for their confirm */
     unsigned post_count;
     enum reason refuse_publish; /* what publish answers; REASON_none: it takes */
+    int retire_result;          /* 0: the broker drops what is retired */
     unsigned unsettled;
     struct done *leaving;
 
@@ -253,6 +254,32 @@ static inline void source_settle(void *subscription, struct arrival *arrival,
     stand->unsettled--;
 }
 
+/* What became of it is said at the end of the turn. */
+struct retirement {
+    struct task task;
+    struct done *done;
+    int result;
+};
+
+static inline void source_is_retired(struct task *task)
+{
+    struct retirement *retirement = thing_of(task, struct retirement, task);
+    struct done *done = retirement->done;
+    int result = retirement->result;
+    free(retirement);
+    done->on_done(done, result);
+}
+
+static inline void source_retire(void *subscription, struct arrival *arrival, struct done *done)
+{
+    struct stand *stand = subscription;
+    note(stand, "retire %s", thing_of(arrival, struct kept, arrival)->name);
+    struct retirement *retirement = calloc(1, sizeof(*retirement));
+    assert_non_null(retirement);
+    *retirement = (struct retirement){ { .run = source_is_retired }, done, stand->retire_result };
+    worker_defer(&stand->worker, &retirement->task);
+}
+
 static inline void source_unsubscribe(void *subscription, struct done *done)
 {
     struct stand *stand = subscription;
@@ -460,8 +487,15 @@ static inline void stand_wire(struct stand *stand)
                                          .body = carrier_body,
                                          .end = carrier_end,
                                          .cancel = carrier_cancel };
-    stand->source = (struct source){ source_subscribe, source_credit,      source_publish,
-                                     source_settle,    source_unsubscribe, source_may_reply };
+    stand->source = (struct source){
+        .subscribe = source_subscribe,
+        .credit = source_credit,
+        .publish = source_publish,
+        .settle = source_settle,
+        .retire = source_retire,
+        .unsubscribe = source_unsubscribe,
+        .may_reply = source_may_reply,
+    };
     stand->consumer = (struct transport){ .name = "amqp", .source = &stand->source };
     stand->http = (struct broker){ .refs = 1, .transport = &stand->carrier, .slot = 0 };
     stand->broker = (struct broker){ .refs = 1, .transport = &stand->consumer, .slot = 1 };

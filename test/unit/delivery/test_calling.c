@@ -299,7 +299,7 @@ static void a_request_is_never_tried_twice(void **state)
     struct stand *stand = stand_up("timeout = \"1s\";");
     ARRIVE(stand, .id = "r1", .reply_to = "reply.a");
     fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
-    expect(stand, "call POST / r1 attempt 1; reply 503 to reply.a: " PROBLEM(
+    expect(stand, "call POST / r1 attempt 1; retire r1; reply 503 to reply.a: " PROBLEM(
                       "503", "the service cannot be reached", "the upstream refused the connection",
                       "service_down", "no"));
     confirm(stand, OUTCOME_STORED);
@@ -320,6 +320,28 @@ static void a_request_is_never_tried_twice(void **state)
                       "unknown"));
     confirm(stand, OUTCOME_STORED);
     expect(stand, "ack r1");
+    stand_down(stand);
+}
+
+/* Promise 2: another delivery may have been carried out, or may yet. */
+static void a_refusal_says_no_only_when_nobody_else_can_run_it(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("");
+    ARRIVE(stand, .id = "r1", .reply_to = "reply.a", .redelivered = true);
+    fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
+    expect(stand,
+           "call POST / r1 attempt 1; reply 504 to reply.a: " PROBLEM(
+               "504",
+               "the service cannot be reached, and an earlier delivery may have been carried out",
+               "the upstream refused the connection", "maybe_executed", "unknown"));
+    confirm(stand, OUTCOME_STORED);
+    expect(stand, "ack r1");
+
+    stand->retire_result = -1;
+    ARRIVE(stand, .id = "r1", .reply_to = "reply.a");
+    fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
+    expect(stand, "call POST / r1 attempt 1; retire r1; ack r1");
     stand_down(stand);
 }
 
@@ -352,9 +374,7 @@ static void the_callers_deadline_bounds_the_call(void **state)
     expect(stand, "call POST / r1 attempt 1");
     pass(stand, 1);
     assert_int_equal(stand->attempt_count, 0);
-    stand->trace.len = 0;
-    confirm(stand, OUTCOME_STORED);
-    expect(stand, "ack r1");
+    expect(stand, "cancel; ack r1");
     stand_down(stand);
 }
 
@@ -389,6 +409,7 @@ int main(void)
         cmocka_unit_test(any_answer_is_the_reply),
         cmocka_unit_test(a_request_is_never_tried_twice),
         cmocka_unit_test(a_reply_that_is_too_large_becomes_a_small_one),
+        cmocka_unit_test(a_refusal_says_no_only_when_nobody_else_can_run_it),
         cmocka_unit_test(the_callers_deadline_bounds_the_call),
         cmocka_unit_test(an_answer_after_the_deadline_is_dropped),
     };

@@ -100,8 +100,8 @@ static void requests_are_answered_while_events_wait(void **state)
     ARRIVE(stand, .id = "r2", .reply_to = "reply.a");
     expect(stand, "call POST / m1 attempt 1; credit 0; back m1; call POST / r2 attempt 1");
     fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
-    stand->trace.at[9] = '\0';
-    assert_string_equal((const char *)stand->trace.at, "reply 503");
+    stand->trace.at[20] = '\0';
+    assert_string_equal((const char *)stand->trace.at, "retire r2; reply 503");
     stand->trace.len = 0;
     confirm(stand, OUTCOME_STORED);
     expect(stand, "ack r2");

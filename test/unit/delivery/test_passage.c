@@ -84,10 +84,10 @@ static void a_request_that_cannot_be_called_is_answered(void **state)
     static const struct {
         const char *headers, *malformed, *reply;
     } rows[] = {
-        { ":method: GET\n", NULL, "reply 403" },
-        { "a b: c\n", NULL, "reply 502" },
-        { "shunt-hops: 17\n", NULL, "reply 508" },
-        { NULL, "no table", "reply 502" },
+        { ":method: GET\n", NULL, "retire r1; reply 403" },
+        { "a b: c\n", NULL, "retire r1; reply 502" },
+        { "shunt-hops: 17\n", NULL, "retire r1; reply 508" },
+        { NULL, "no table", "retire r1; reply 502" },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         ARRIVE(stand, .id = "r1", .headers = rows[i].headers, .malformed = rows[i].malformed,

@@ -1,0 +1,145 @@
+/* Snapshots that come and go on a worker, with a fake transport whose lanes leave when the test says so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/snapshot.h"
+#include "core/worker.h"
+
+struct world {
+    struct worker worker;
+    uint64_t now_ms;
+    struct transport transport;
+    struct broker broker;
+    struct broker *brokers[1];
+    struct config config;
+    struct snapshot with, without; /* the broker */
+    struct done *leaving;          /* of detach */
+    unsigned attached;
+};
+
+static uint64_t now(void *context)
+{
+    return ((struct world *)context)->now_ms;
+}
+
+static void no_random(void *context, void *bytes, size_t len)
+{
+    (void)context;
+    memset(bytes, 1, len);
+}
+
+static int attach(void *instance, struct worker *worker, void **lane)
+{
+    (void)worker;
+    struct world *world = instance;
+    world->attached++;
+    *lane = world;
+    return 0;
+}
+
+static void detach(void *lane, struct done *done)
+{
+    ((struct world *)lane)->leaving = done;
+}
+
+static void world_open(struct world *world)
+{
+    *world = (struct world){ .now_ms = 1000 };
+    worker_init(&world->worker, 0, (struct clock){ now, now, no_random, world }, NULL);
+    world->transport = (struct transport){ .name = "fake", .attach = attach, .detach = detach };
+    world->broker = (struct broker){ .refs = 1,
+                                     .name = (char *)(uintptr_t) "fake",
+                                     .transport = &world->transport,
+                                     .instance = world,
+                                     .slot = 3 };
+    world->brokers[0] = &world->broker;
+    world->with = (struct snapshot){
+        .refs = 1, .config = &world->config, .brokers = world->brokers, .broker_count = 1
+    };
+    world->without = (struct snapshot){ .refs = 1, .config = &world->config };
+}
+
+static void pass(struct world *world, uint64_t ms)
+{
+    world->now_ms += ms;
+    worker_begin_turn(&world->worker);
+    worker_finish_turn(&world->worker);
+}
+
+static void lane_leaves(struct world *world)
+{
+    struct done *done = world->leaving;
+    assert_non_null(done);
+    world->leaving = NULL;
+    done->on_done(done, 0);
+}
+
+static void world_close(struct world *world)
+{
+    world->worker.snapshot = NULL;
+    assert_int_equal(world->broker.refs, 1 + world->worker.lanes_attached);
+    timers_clear(&world->worker.timers);
+}
+
+static void a_lane_leaves_with_the_last_snapshot_that_has_it(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.with);
+    assert_ptr_equal(worker_lane(&world.worker, 3), &world);
+    worker_adopt(&world.worker, &world.without);
+    pass(&world, 200);
+    assert_null(worker_lane(&world.worker, 3)); /* nothing new is begun on it */
+    lane_leaves(&world);
+    assert_null(worker_lane(&world.worker, 3));
+    assert_int_equal(world.attached, 1);
+    world_close(&world);
+}
+
+static void a_broker_that_comes_back_while_its_lane_leaves_gets_another(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.with);
+    worker_adopt(&world.worker, &world.without);
+    pass(&world, 200);
+    worker_adopt(&world.worker, &world.with);
+    assert_null(worker_lane(&world.worker, 3));
+    lane_leaves(&world);
+    assert_ptr_equal(worker_lane(&world.worker, 3), &world);
+    assert_int_equal(world.attached, 2);
+    pass(&world, 1000);
+    assert_null(world.leaving);
+    world_close(&world);
+}
+
+static void a_listener_without_a_socket_is_no_reason_to_die(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    int none[1] = { -1 };
+    struct listener_settings listener = { .name = "out", .descriptors = none };
+    world.without.listeners = &listener;
+    world.without.listener_count = 1;
+    worker_adopt(&world.worker, &world.without);
+    assert_true(list_empty(&world.worker.servers));
+    world_close(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lane_leaves_with_the_last_snapshot_that_has_it),
+        cmocka_unit_test(a_broker_that_comes_back_while_its_lane_leaves_gets_another),
+        cmocka_unit_test(a_listener_without_a_socket_is_no_reason_to_die),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
