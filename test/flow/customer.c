@@ -129,13 +129,6 @@ bool customer_done(const struct customer *customer)
     return true;
 }
 
-void customer_each(struct customer *customer,
-                   void (*each)(struct purchase *purchase, void *context), void *context)
-{
-    list_each (&customer->purchases, link)
-        each(thing_of(link, struct purchase, link), context);
-}
-
 struct customer *customer_new(struct sim *sim, const char *name, unsigned host)
 {
     struct customer *customer = calloc(1, sizeof(*customer));

@@ -37,7 +37,5 @@ struct purchase *customer_call(struct customer *customer, const struct address *
 void customer_hang_up(struct purchase *purchase);
 /* Whether every call is over. */
 bool customer_done(const struct customer *customer);
-void customer_each(struct customer *customer,
-                   void (*each)(struct purchase *purchase, void *context), void *context);
 
 #endif

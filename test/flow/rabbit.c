@@ -75,11 +75,6 @@ struct rabbit_habits *rabbit_habits(struct rabbit *rabbit)
     return &rabbit->habits;
 }
 
-bool rabbit_running(const struct rabbit *rabbit)
-{
-    return rabbit->running;
-}
-
 void rabbit_alarm(struct rabbit *rabbit, bool on)
 {
     trace(rabbit->sim, "rabbit: alarm %s", on ? "on" : "off");
@@ -213,12 +208,4 @@ void rabbit_publish(struct rabbit *rabbit, const char *queue, struct slice body,
     rabbit_route(rabbit, message, &refused);
     rabbit_message_free(message);
     sim_finish_turn(rabbit->node);
-}
-
-unsigned rabbit_connections(const struct rabbit *rabbit)
-{
-    unsigned count = 0;
-    list_each (&rabbit->connections, link)
-        count += !thing_of(link, struct rabbit_connection, link)->dead;
-    return count;
 }

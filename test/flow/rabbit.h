@@ -35,7 +35,6 @@ struct rabbit_habits *rabbit_habits(struct rabbit *rabbit);
  * acknowledgements that were not written yet do, or do not. */
 void rabbit_kill(struct rabbit *rabbit);
 void rabbit_start(struct rabbit *rabbit);
-bool rabbit_running(const struct rabbit *rabbit);
 /* The memory alarm: who publishes is told and no longer read from, until it is over. */
 void rabbit_alarm(struct rabbit *rabbit, bool on);
 /* By an operator: consumers are told. No such queue: nothing happens. */
@@ -57,6 +56,5 @@ struct slice rabbit_body(const struct rabbit_message *message);
  * NULL. */
 void rabbit_publish(struct rabbit *rabbit, const char *queue, struct slice body,
                     const char *const *headers);
-unsigned rabbit_connections(const struct rabbit *rabbit);
 
 #endif

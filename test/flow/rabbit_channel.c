@@ -44,11 +44,13 @@ static void give_all_back(struct rabbit_channel *channel)
     }
 }
 
-static void drop_pending(struct rabbit_pending *pending)
+static void drop_pending(struct list *pending)
 {
-    list_leave(&pending->link);
-    rabbit_told_release(pending->told);
-    free(pending);
+    struct link *link;
+    while ((link = list_take(pending)) != NULL) {
+        rabbit_told_release(thing_of(link, struct rabbit_pending, link)->told);
+        free(thing_of(link, struct rabbit_pending, link));
+    }
 }
 
 static void empty(struct rabbit_channel *channel)
@@ -57,8 +59,8 @@ static void empty(struct rabbit_channel *channel)
     while ((link = list_take(&channel->consumers)) != NULL)
         rabbit_drop_consumer(thing_of(link, struct rabbit_consumer, in_channel));
     give_all_back(channel);
-    while ((link = list_take(&channel->pending)) != NULL)
-        drop_pending(thing_of(link, struct rabbit_pending, link));
+    drop_pending(&channel->pending);
+    drop_pending(&channel->told);
     sim_unschedule(sim_of(channel), &channel->confirm);
     rabbit_message_free(channel->incoming);
     channel->incoming = NULL;
@@ -102,10 +104,11 @@ static void send_confirm(struct rabbit_channel *channel, uint64_t number, bool n
     }
 }
 
-static void settle_pending(struct rabbit_pending *pending)
+static void settle_pending(struct rabbit_channel *channel, struct rabbit_pending *pending)
 {
     pending->told->confirmed = true;
-    drop_pending(pending);
+    list_leave(&pending->link);
+    list_append(&channel->told, &pending->link);
 }
 
 static struct rabbit_pending *first_pending(struct rabbit_channel *channel)
@@ -122,8 +125,7 @@ static void confirm_several(struct rabbit_channel *channel)
     uint64_t last;
     do {
         last = pending->number;
-        list_take(&channel->pending);
-        settle_pending(pending);
+        settle_pending(channel, pending);
         pending = first_pending(channel);
     } while (pending != NULL && pending->nack == nack && sim_chance(sim_of(channel), 80));
     send_confirm(channel, last, nack, true);
@@ -137,7 +139,7 @@ static void confirm_one(struct rabbit_channel *channel)
         chosen = chosen->next;
     struct rabbit_pending *pending = thing_of(chosen, struct rabbit_pending, link);
     send_confirm(channel, pending->number, pending->nack, false);
-    settle_pending(pending);
+    settle_pending(channel, pending);
 }
 
 static void on_confirm(struct sim_event *event)
@@ -152,6 +154,7 @@ static void on_confirm(struct sim_event *event)
         if (sim_chance(sim_of(channel), 30))
             break;
     }
+    drop_pending(&channel->told);
     if (!list_empty(&channel->pending))
         schedule_confirm(channel);
 }
@@ -429,5 +432,6 @@ struct rabbit_channel *rabbit_channel_open(struct rabbit_connection *connection,
     list_init(&channel->deliveries);
     list_init(&channel->consumers);
     list_init(&channel->pending);
+    list_init(&channel->told);
     return channel;
 }

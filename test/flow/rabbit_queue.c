@@ -448,11 +448,12 @@ void rabbit_acknowledged(struct rabbit_queue *queue, struct rabbit_message *mess
     uint64_t now_us = sim_now_us(queue->rabbit->sim);
     leave_unacked(queue, message);
     struct link *first;
-    while ((first = list_first(&queue->ghosts)) != NULL) {
+    while ((first = list_take(&queue->ghosts)) != NULL) {
         struct rabbit_message *ghost = thing_of(first, struct rabbit_message, link);
-        if (ghost->acked_us + GHOST_US > now_us)
+        if (ghost->acked_us + GHOST_US > now_us) {
+            list_prepend(&queue->ghosts, first);
             break;
-        list_take(&queue->ghosts);
+        }
         rabbit_message_free(ghost);
     }
     message->acked_us = now_us;

@@ -147,7 +147,8 @@ struct rabbit_channel {
     bool confirms, closing;
     unsigned prefetch, prefetch_all; /* for consumers to come; for all together. 0: no limit */
     uint64_t published, tag;
-    struct list deliveries, consumers, pending;
+    struct list deliveries, consumers;
+    struct list pending, told; /* of struct rabbit_pending: to be confirmed, and just confirmed */
     unsigned unacked;
     struct sim_event confirm;
     /* a publish that is coming in */

@@ -19,7 +19,7 @@ enum way { WAY_SYNC, WAY_AWAIT, WAY_EVENT, WAYS };
 
 struct order {
     enum way way;
-    struct purchase *purchase;
+    struct purchase *purchase; /* NULL: another program published it */
     unsigned carried_out;      /* times that inventory had it */
     bool poison;               /* inventory refuses it with 404 */
     bool hung_up, turned_away; /* the caller left; it came while the shop was closed */
@@ -46,6 +46,8 @@ struct shop {
 struct shop *shop_open(uint64_t seed, bool calm);
 /* One more order; its number. */
 unsigned shop_order(struct shop *shop, enum way way);
+/* An order that another program publishes, with `:path` and the method POST; its number. */
+unsigned shop_foreign_order(struct shop *shop, const char *path);
 /* Another configuration for both sidecars that says the same but for sizes and times. */
 void shop_reload(struct shop *shop);
 /* Runs until every call is over. */

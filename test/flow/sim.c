@@ -297,11 +297,6 @@ struct sim *sim_new(uint64_t seed)
     return sim;
 }
 
-uint64_t sim_seed(const struct sim *sim)
-{
-    return sim->seed;
-}
-
 static bool all_closed(void *context)
 {
     const struct sim *sim = context;

@@ -48,7 +48,6 @@ enum { SIM_NODES = 16 };
 struct sim *sim_new(uint64_t seed);
 /* Every connection and listening of every node is closed: runs until that is so, then frees. */
 void sim_free(struct sim *sim);
-uint64_t sim_seed(const struct sim *sim);
 
 /* --- chance -------------------------------------------------------------------------------------- */
 
@@ -103,7 +102,5 @@ void sim_refuse(struct sim_node *node, bool refused);
  * from here on has no effect; it can be ended in its own time. Until sim_revive. */
 void sim_sever(struct sim_node *node);
 void sim_revive(struct sim_node *node);
-/* Connections that are open at either end. */
-unsigned sim_connections(const struct sim *sim);
 
 #endif

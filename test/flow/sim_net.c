@@ -362,11 +362,6 @@ void sim_revive(struct sim_node *node)
     node->severed = false;
 }
 
-unsigned sim_connections(const struct sim *sim)
-{
-    return sim->connections;
-}
-
 /* --- life -------------------------------------------------------------------------------------------------- */
 
 void sim_net_init(struct sim_node *node)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -17,6 +18,38 @@ static void a_good_day(uint64_t seed)
         sim_run(shop->sim, sim_below(shop->sim, 40), NULL, NULL);
     }
     shop_settle(shop);
+    shop_close(shop);
+}
+
+static void is_not_allowed(const struct rabbit_message *message, void *context)
+{
+    unsigned *letters = context;
+    char reason[64];
+    must(rabbit_text(message, "shunt-reason", reason, sizeof(reason)));
+    must(strcmp(reason, "not_allowed") == 0);
+    ++*letters;
+}
+
+/* Promise 11: other programs may take part, as far as the subscription allows. */
+static void what_others_publish(uint64_t seed)
+{
+    struct shop *shop = shop_open(seed, false);
+    unsigned allowed[20], refused = 0;
+    for (int i = 0; i < 20; i++) {
+        allowed[i] = shop_foreign_order(shop, "/event");
+        if (sim_chance(shop->sim, 30)) {
+            shop->book[shop_foreign_order(shop, "/admin")].poison = true;
+            refused++;
+        }
+        sim_run(shop->sim, sim_below(shop->sim, 30), NULL, NULL);
+    }
+    shop_settle(shop);
+    for (int i = 0; i < 20; i++)
+        must(shop->book[allowed[i]].carried_out == 1);
+    unsigned letters = 0;
+    must(rabbit_has_queue(shop->rabbit, "inventory.tell.dead"));
+    rabbit_each(shop->rabbit, "inventory.tell.dead", is_not_allowed, &letters);
+    must(letters == refused);
     shop_close(shop);
 }
 
@@ -393,6 +426,7 @@ static void one_fault(uint64_t seed)
 }
 
 SCENARIO(a_good_day, 50)
+SCENARIO(what_others_publish, 20)
 SCENARIO(a_crowd, 10)
 SCENARIO(reloads_under_load, 20)
 SCENARIO(the_receiver_drains, 20)
@@ -404,10 +438,15 @@ SCENARIO(worse_days, 40)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_good_day),         cmocka_unit_test(test_a_crowd),
-        cmocka_unit_test(test_reloads_under_load), cmocka_unit_test(test_the_receiver_drains),
-        cmocka_unit_test(test_the_caller_drains),  cmocka_unit_test(test_one_fault),
-        cmocka_unit_test(test_bad_days),           cmocka_unit_test(test_worse_days),
+        cmocka_unit_test(test_a_good_day),
+        cmocka_unit_test(test_what_others_publish),
+        cmocka_unit_test(test_a_crowd),
+        cmocka_unit_test(test_reloads_under_load),
+        cmocka_unit_test(test_the_receiver_drains),
+        cmocka_unit_test(test_the_caller_drains),
+        cmocka_unit_test(test_one_fault),
+        cmocka_unit_test(test_bad_days),
+        cmocka_unit_test(test_worse_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
