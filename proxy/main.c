@@ -129,7 +129,9 @@ static int run_health(const struct options *options)
                 options->config);
     } else if (snapshot != NULL) {
         const struct values *admin = values_group(snapshot->config->top, "admin");
-        code = health_check(values_text(admin, "address"), stdout) == 0 ? EXIT_DONE : EXIT_PROBLEM;
+        code = health_check(values_text(admin, "address"), options->json, stdout) == 0
+                   ? EXIT_DONE
+                   : EXIT_PROBLEM;
     }
     if (snapshot != NULL)
         snapshot_release(snapshot);
@@ -147,8 +149,8 @@ static const struct command commands[] = {
       "-c FILE [-X METHOD] [-H 'NAME: VALUE'] [-d DATA] [--json] URL",
       "shunt explain -c shunt.cfg -X POST -d '{\"item\":7}' http://inventory:8080/reservations",
       "cjXHd", 1, run_explain },
-    { "health", "is the running sidecar ready?", "-c FILE",
-      "HEALTHCHECK CMD [\"shunt\", \"health\", \"-c\", \"/etc/shunt/shunt.cfg\"]", "c", 0,
+    { "health", "is the running sidecar ready?", "-c FILE [--json]",
+      "HEALTHCHECK CMD [\"shunt\", \"health\", \"-c\", \"/etc/shunt/shunt.cfg\"]", "cj", 0,
       run_health },
     { "reference", "print the reference of every setting", "", "shunt reference > reference.md", "",
       0, run_reference },
@@ -238,8 +240,11 @@ static int read_options(const struct command *command, int argc, char **argv,
             return -1;
         if (letter == ':')
             return usage_error(command, "an option lacks its value: ", argv[optind - 1]);
-        if (letter == '?' || strchr(command->letters, letter) == NULL)
-            return usage_error(command, "unknown option: ", argv[optind - 1]);
+        if (letter == '?' || strchr(command->letters, letter) == NULL) {
+            char name[] = { '-', (char)(letter == '?' ? optopt : letter), '\0' };
+            return usage_error(command,
+                               "unknown option: ", name[1] != '\0' ? name : argv[optind - 1]);
+        }
         if (letter == 'H' && options->header_count == HEADERS_MAX)
             return usage_error(command, "too many header fields", "");
         switch (letter) {

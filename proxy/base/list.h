@@ -37,7 +37,7 @@ static inline bool link_joined(const struct link *link)
 
 static inline void list_append(struct list *list, struct link *link)
 {
-    assert(!link_joined(link));
+    assert(!link_joined(link) && list->head.prev != NULL);
     link->prev = list->head.prev;
     link->next = &list->head;
     link->prev->next = link;
@@ -46,7 +46,7 @@ static inline void list_append(struct list *list, struct link *link)
 
 static inline void list_prepend(struct list *list, struct link *link)
 {
-    assert(!link_joined(link));
+    assert(!link_joined(link) && list->head.next != NULL);
     link->next = list->head.next;
     link->prev = &list->head;
     link->next->prev = link;
@@ -87,8 +87,8 @@ static inline struct link *list_take(struct list *list)
     for (struct link *at = (list)->head.next; at != &(list)->head; at = at->next)
 
 /* Walks a list whose current link may leave (and be freed) during its own turn. */
-#define list_each_leaving(list, at)                                                                   \
-    for (struct link *at = (list)->head.next, *at##_next;                                             \
+#define list_each_leaving(list, at)                       \
+    for (struct link *at = (list)->head.next, *at##_next; \
          at != &(list)->head && (at##_next = at->next, true); at = at##_next)
 
 #endif

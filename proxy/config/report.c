@@ -7,7 +7,10 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 
@@ -309,4 +312,32 @@ void complaints_print(const struct complaints *complaints, FILE *out, bool json)
     else if (complaints->errors + complaints->warnings > count)
         fprintf(out, "and %zu more\n", complaints->errors + complaints->warnings - count);
     free(entries);
+}
+
+/* Pieces that a pipe which has room at all takes without blocking (pipe(7), PIPE_BUF). */
+static void write_patiently(int descriptor, const char *text, size_t len, int patience_ms)
+{
+    while (len > 0) {
+        struct pollfd room = { .fd = descriptor, .events = POLLOUT };
+        ssize_t written = -1;
+        if (poll(&room, 1, patience_ms) > 0)
+            written = write(descriptor, text, len < PIPE_BUF ? len : PIPE_BUF);
+        if (written <= 0)
+            return;
+        text += written;
+        len -= (size_t)written;
+    }
+}
+
+void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *memory = open_memstream(&text, &len);
+    if (memory == NULL)
+        abort();
+    complaints_print(complaints, memory, false);
+    fclose(memory);
+    write_patiently(descriptor, text, len, patience_ms);
+    free(text);
 }

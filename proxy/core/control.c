@@ -13,6 +13,7 @@
 #include "observe/observe.h"
 
 #define SWEEP_MS     1000
+#define TELL_MS      1000 /* how long mistakes may wait for a reader of standard error */
 #define WORKER_STACK ((size_t)8 * 1024 * 1024) /* deep header tables are decoded on it */
 
 struct control;
@@ -94,12 +95,22 @@ static struct snapshot *build(struct control *control, struct complaints *compla
     return NULL;
 }
 
-static void apply_log_settings(struct control *control)
+static void apply_log_settings(struct control *control, const struct snapshot *snapshot)
 {
-    const struct values *settings = values_group(control->snapshot->config->top, "log");
+    const struct values *settings = values_group(snapshot->config->top, "log");
     log_format(control->log, (enum log_format)values_number(settings, "format"),
                values_flag(settings, "calls"));
     log_level(control->log, (enum level)values_number(settings, "level"));
+}
+
+/* What only a start can change. */
+static void warn_of_workers(const struct control *control)
+{
+    long long wanted = values_number(control->snapshot->config->top, "workers");
+    if (wanted != (long long)control->count)
+        log_line(control->log, LEVEL_WARNING, "shunt",
+                 "workers = %lld counts from the next start on; until then there are %u", wanted,
+                 control->count);
 }
 
 static void on_reload(uv_signal_t *signal, int number)
@@ -111,7 +122,7 @@ static void on_reload(uv_signal_t *signal, int number)
     struct complaints complaints;
     complaints_init(&complaints);
     struct snapshot *snapshot = build(control, &complaints);
-    complaints_print(&complaints, stderr, false);
+    complaints_write(&complaints, STDERR_FILENO, TELL_MS);
     control->admin.reload_failed = snapshot == NULL;
     if (snapshot == NULL) {
         log_line(control->log, LEVEL_ERROR, "shunt",
@@ -119,9 +130,10 @@ static void on_reload(uv_signal_t *signal, int number)
                  complaints.errors);
     } else {
         publish(control, snapshot);
-        apply_log_settings(control);
+        apply_log_settings(control, snapshot);
         log_line(control->log, LEVEL_INFO, "shunt", "configuration %llu is in use",
                  (unsigned long long)snapshot->generation);
+        warn_of_workers(control);
     }
     complaints_clear(&complaints);
 }
@@ -229,6 +241,15 @@ static struct snapshot *current(void *context)
     return ((struct control *)context)->snapshot;
 }
 
+/* A SIGHUP that comes during the start waits for its handler: its default would end the process. */
+static void hold_reloads(int how)
+{
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(how, &reload, NULL);
+}
+
 static void watch_signals(struct control *control)
 {
     uv_loop_t *loop = &control->loop.uv;
@@ -240,10 +261,10 @@ static void watch_signals(struct control *control)
     control->reload.data = control->terminate.data = control->interrupt.data = control;
     control->sweep.data = control->grace.data = control;
     uv_signal_start(&control->reload, on_reload, SIGHUP);
+    hold_reloads(SIG_UNBLOCK);
     uv_signal_start(&control->terminate, on_terminate, SIGTERM);
     uv_signal_start(&control->interrupt, on_terminate, SIGINT);
     uv_timer_start(&control->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 static void *work(void *context)
@@ -291,7 +312,6 @@ static void clean_up(struct control *control)
     loop_destroy(&control->loop);
     if (control->snapshot != NULL)
         snapshot_release(control->snapshot);
-    log_line(control->log, LEVEL_INFO, "shunt", "drained, ending");
     observer_free(control->loop.worker.observer);
     registry_clear(&control->registry);
     log_stop(control->log);
@@ -306,6 +326,7 @@ static void serve(struct control *control, struct snapshot *snapshot)
     log_line(control->log, LEVEL_INFO, "shunt", "serving %s with %u workers", snapshot->service,
              control->count);
     loop_run(&control->loop);
+    log_line(control->log, LEVEL_INFO, "shunt", "drained, ending");
 }
 
 /* Calls come and go: the memory of one turn is kept for the next, not given back and asked for again. */
@@ -313,6 +334,8 @@ enum { KEEP_FREE_BYTES = 1 << 20 };
 
 int control_run(const char *config_path)
 {
+    signal(SIGPIPE, SIG_IGN);
+    hold_reloads(SIG_BLOCK);
     mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
     struct control control = { .path = config_path, .log = log_start(STDOUT_FILENO) };
     if (control.log == NULL || loop_init(&control.loop, WORKER_CONTROL) != 0)
@@ -329,10 +352,7 @@ int control_run(const char *config_path)
     complaints_print(&complaints, stderr, false);
     complaints_clear(&complaints);
     if (snapshot != NULL) {
-        control.snapshot = snapshot_hold(snapshot);
-        apply_log_settings(&control);
-        control.snapshot = NULL;
-        snapshot_release(snapshot);
+        apply_log_settings(&control, snapshot);
         serve(&control, snapshot);
     } else {
         loop_end(&control.loop);

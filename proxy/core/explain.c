@@ -5,12 +5,14 @@
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "core/call.h"
 #include "core/route.h"
 #include "core/worker.h"
 #include "http/framing.h"
+#include "http/server.h"
 
 #define RAW_CAP (1024 * 1024)
 
@@ -32,41 +34,75 @@ static void random_bytes(void *context, void *bytes, size_t len)
     arc4random_buf(bytes, len);
 }
 
-static void write_request(const struct question *question, struct bytes *raw)
+static bool names_host(const char *const *headers)
 {
-    const char *method = question->method;
+    for (; *headers != NULL; headers++)
+        if (strncasecmp(*headers, "host:", 5) == 0)
+            return true;
+    return false;
+}
+
+/* What curl would send to a listener. NULL, or what is wrong. */
+static const char *write_request(const struct question *question, struct bytes *raw)
+{
+    const char *method = question->method, *rest = question->url;
     if (method == NULL)
         method = question->data != NULL ? "POST" : "GET";
-    struct slice url = slice_text(question->url), rest = url;
-    if (slice_starts(url, SLICE("http://")))
-        rest = slice_from(url, strlen("http://"));
-    struct slice authority = slice_first(rest, slice_find(rest, '/'));
-    authority = slice_first(authority, slice_find(authority, '?'));
+    size_t scheme = strcspn(rest, "/?");
+    if (scheme > 0 && rest[scheme - 1] == ':' && strncmp(rest + scheme, "//", 2) == 0) {
+        if (strncasecmp(rest, "http:", scheme) != 0)
+            return "only calls to http:// can be carried";
+        rest += scheme + 2;
+    }
+    struct slice authority = slice_of(rest, strcspn(rest, "/?"));
+    struct slice target = slice_text(rest + authority.len);
+    if (authority.len == 0)
+        return "the URL names no host";
+    int len = (int)authority.len;
 
-    bytes_printf(raw, "%s http://%.*s", method, (int)authority.len, (const char *)authority.at);
-    struct slice target = slice_from(rest, authority.len);
-    if (target.len == 0 || target.at[0] != '/')
-        bytes_byte(raw, '/');
-    bytes_add(raw, target);
-    bytes_printf(raw, " HTTP/1.1\r\nHost: %.*s\r\n", (int)authority.len,
-                 (const char *)authority.at);
+    if (strcmp(method, "CONNECT") == 0)
+        bytes_printf(raw, "CONNECT %.*s", len, rest);
+    else
+        bytes_printf(raw, "%s %s%s", method, target.len > 0 && target.at[0] == '/' ? "" : "/",
+                     (const char *)target.at);
+    bytes_text(raw, " HTTP/1.1\r\n");
+    if (!names_host(question->headers))
+        bytes_printf(raw, "Host: %.*s\r\n", len, rest);
     for (size_t i = 0; question->headers[i] != NULL; i++)
         bytes_printf(raw, "%s\r\n", question->headers[i]);
     if (question->data != NULL)
         bytes_printf(raw, "Content-Length: %zu\r\n", strlen(question->data));
     bytes_text(raw, "\r\n");
+    return NULL;
+}
+
+/* The listener that it would come in at: the one that it names, whose `host` then counts, or else the first. */
+static void choose_listener(struct call *call)
+{
+    const struct snapshot *snapshot = call->snapshot;
+    call->listener = snapshot->listener_count > 0 ? &snapshot->listeners[0] : NULL;
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        const struct listener_settings *listener = &snapshot->listeners[i];
+        if (listener->host == NULL ||
+            !listener_is_named(&listener->address, call->request.authority))
+            continue;
+        call->listener = listener;
+        call->request.authority = slice_text(listener->host);
+        return;
+    }
 }
 
 /* Reads the question as a server would. NULL, or what is wrong. */
 static const char *ask(struct call *call, const struct question *question)
 {
     struct bytes raw = { .cap = RAW_CAP };
-    write_request(question, &raw);
+    const char *wrong = write_request(question, &raw);
     struct slice head = arena_copy(&call->arena, bytes_slice(&raw));
     bytes_free(&raw);
     if (head.at == NULL)
         return "the request is too large";
-    const char *wrong = head_scan(head);
+    if (wrong == NULL)
+        wrong = head_scan(head);
     if (wrong != NULL)
         return wrong;
     struct head_notes notes = { 0 };
@@ -75,6 +111,7 @@ static const char *ask(struct call *call, const struct question *question)
     if (verdict != HEAD_OK)
         return notes.why != NULL ? notes.why : "it is not a valid HTTP request";
     call->upgrade = notes.upgrade;
+    choose_listener(call);
     if (question->data != NULL)
         bytes_text(&call->body, question->data);
     return NULL;
@@ -120,6 +157,7 @@ static void say_answer(const struct call *call, struct description *told)
                          (unsigned long long)timeout));
         return;
     }
+    assert(call->route != NULL); /* only a route makes an event of a call */
     long long status = call->route->respond != NULL ? values_number(call->route->respond, "status")
                                                     : 202;
     say(told, "answer",
@@ -138,9 +176,26 @@ static void say_refusal(const struct call *call, enum reason reason, struct desc
         say(told, "detail", call->detail);
 }
 
+/* A call that goes where it was going may not go everywhere. Of a name only its addresses would tell. */
+static enum reason judge_destination(const struct call *call)
+{
+    struct slice host;
+    uint16_t port;
+    struct address address;
+    if (call->plan.upstream != NULL || call->plan.style != STYLE_SYNC ||
+        host_split(call->request.authority, 80, &host, &port) < 0 ||
+        address_from_host(host, port, &address) < 0)
+        return REASON_none;
+    if (address_is_forbidden(&address))
+        return REASON_destination_forbidden;
+    return snapshot_listens_at(call->snapshot, &address) ? REASON_misdirected : REASON_none;
+}
+
 static enum reason tell(struct call *call, struct description *told)
 {
     enum reason reason = call_decide(call);
+    if (reason == REASON_none)
+        reason = judge_destination(call);
     say(told, "call",
         arena_printf(told->arena, "%.*s http://%.*s%.*s", (int)call->request.method.len,
                      (const char *)call->request.method.at, (int)call->request.authority.len,

@@ -75,6 +75,15 @@ void snapshot_release(struct snapshot *snapshot)
         destroy(snapshot);
 }
 
+bool snapshot_listens_at(const struct snapshot *snapshot, const struct address *address)
+{
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        if (address_reaches(address, &snapshot->listeners[i].address))
+            return true;
+    }
+    return snapshot->admin != NULL && address_reaches(address, &snapshot->admin->address);
+}
+
 /* --- brokers ------------------------------------------------------------------------------------------------- */
 
 static struct broker *broker_named(const struct snapshot *snapshot, const char *name)

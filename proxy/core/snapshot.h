@@ -124,6 +124,9 @@ struct registry; /* brokers, listeners' sockets and stats that outlive snapshots
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot);
 
+/* Whether a connection to `address` would come back to a listener or to admin of this snapshot. */
+bool snapshot_listens_at(const struct snapshot *snapshot, const struct address *address);
+
 /* Builds one from a loaded configuration, which it takes over. NULL with complaints: nothing has changed. With
  * `dry`, nothing is bound and no directory made: `check` and `explain`. Control thread. */
 struct snapshot *snapshot_build(struct config *config, struct registry *registry, bool dry,

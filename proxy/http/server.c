@@ -170,13 +170,10 @@ void server_abort(struct server *server)
 
 /* --- the listener's own name -------------------------------------------------------------------- */
 
-static bool names_itself(const struct server *server, struct slice authority)
+bool listener_is_named(const struct address *own, struct slice authority)
 {
-    if (authority.len == 0 || slice_equal_nocase(authority, slice_text(server->self)))
-        return true;
     struct slice host;
     uint16_t port;
-    const struct address *own = &server->settings.address;
     if (host_split(authority, 80, &host, &port) != 0 || port != address_port(own))
         return false;
     if (slice_is_nocase(host, "localhost") || slice_is_nocase(host, "localhost."))
@@ -186,6 +183,12 @@ static bool names_itself(const struct server *server, struct slice authority)
         return false;
     return (address_is_loopback(&address) && address_is_loopback(own)) ||
            address_reaches(&address, own);
+}
+
+static bool names_itself(const struct server *server, struct slice authority)
+{
+    return authority.len == 0 || slice_equal_nocase(authority, slice_text(server->self)) ||
+           listener_is_named(&server->settings.address, authority);
 }
 
 struct slice server_authority(const struct server *server, struct slice authority,

@@ -32,4 +32,7 @@ void server_drain(struct server *server);
 /* Resets every connection. */
 void server_abort(struct server *server);
 
+/* Whether a Host names the listener at `own` itself, in any spelling but a name of this machine's. Pure. */
+bool listener_is_named(const struct address *own, struct slice authority);
+
 #endif

@@ -344,10 +344,10 @@ bool address_reaches(const struct address *target, const struct address *listeni
         return false;
 
     struct ip to = plain(target), at = plain(listening);
-    if (ip_equal(&to, &at))
+    bool to_loopback = address_is_loopback(target) || is_unspecified(&to);
+    bool at_loopback = address_is_loopback(listening) || is_unspecified(&at);
+    if (ip_equal(&to, &at) || (to_loopback && at_loopback))
         return true;
-    if (is_unspecified(&to)) /* connects to a loopback address */
-        return is_unspecified(&at) || address_is_loopback(listening) || is_ours(listening);
     /* 0.0.0.0 takes IPv4 only, :: takes both. */
     return is_unspecified(&at) && (at.len == 16 || to.len == 4) && is_ours(target);
 }

@@ -44,7 +44,8 @@ bool address_is_loopback(const struct address *address);
  * (169.254.169.254, fd00:ec2::254, 100.100.100.200), unspecified, multicast, broadcast; mapped forms alike. */
 bool address_is_forbidden(const struct address *address);
 /* Whether connecting to `target` would reach a socket that listens on `listening` of this machine: same port, and the
- * same address, or a wildcard on either side with a local address (all interfaces' addresses are asked for). */
+ * same address, or a wildcard with a local address (all interfaces' addresses are asked for). Loopback addresses and
+ * wildcards count as one, ::1 and 127.0.0.1 alike: rather too much is ours than too little (threat 2). */
 bool address_reaches(const struct address *target, const struct address *listening);
 
 #endif

@@ -153,34 +153,51 @@ static void print_missing(struct slice body, FILE *out)
     json_decref(said);
 }
 
-static int tell(const char *address_text, int error, struct slice answer, FILE *out)
+/* Why nothing usable was answered. */
+static void print_error(const char *address_text, const char *why, bool json, FILE *out)
 {
-    if (error != 0) {
-        fprintf(out, "%s cannot be asked: %s\n", address_text, strerror(error));
-        return 1;
+    if (!json) {
+        fprintf(out, "%s %s\n", address_text, why);
+        return;
     }
-    int status = status_of(answer);
-    if (status == 503)
-        print_missing(body_of(answer), out);
-    else if (status != 200)
-        fprintf(out, "%s does not answer like Shunt's admin listener (status %d)\n", address_text,
-                status);
+    struct bytes line = { 0 };
+    bytes_json(&line, slice_text(why));
+    fprintf(out, "{\"ready\":false,\"error\":%.*s}\n", (int)line.len, (const char *)line.at);
+    bytes_free(&line);
+}
+
+static int tell(const char *address_text, int error, struct slice answer, bool json, FILE *out)
+{
+    char why[128];
+    int status = error == 0 ? status_of(answer) : 0;
+    if (error != 0)
+        snprintf(why, sizeof why, "cannot be asked: %s", strerror(error));
+    else
+        snprintf(why, sizeof why, "does not answer like Shunt's admin listener (status %d)",
+                 status);
+    struct slice body = body_of(answer);
+    if (error != 0 || (status != 503 && status != 200))
+        print_error(address_text, why, json, out);
+    else if (json)
+        fwrite(body.at, 1, body.len, out);
+    else if (status == 503)
+        print_missing(body, out);
     else
         fputs("ready\n", out);
     return status == 200 ? 0 : 1;
 }
 
-int health_check(const char *address_text, FILE *out)
+int health_check(const char *address_text, bool json, FILE *out)
 {
     assert(address_text != NULL && out != NULL);
     struct address address;
     if (address_parse(slice_text(address_text), &address) < 0) {
-        fprintf(out, "'%s' is no address\n", address_text);
+        print_error(address_text, "is no address", json, out);
         return 1;
     }
     struct bytes answer = { .cap = ANSWER_MAX };
     int error = ask(&address, &answer);
-    int result = tell(address_text, error, bytes_slice(&answer), out);
+    int result = tell(address_text, error, bytes_slice(&answer), json, out);
     bytes_free(&answer);
     return result;
 }

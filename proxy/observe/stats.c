@@ -77,17 +77,28 @@ void stats_free(struct stats *stats)
     free(stats);
 }
 
+/* FNV-1a. A configuration may have thousands of routes, and each reload asks for them all. */
+static struct route_stats **bucket_named(struct stats *stats, const char *name)
+{
+    uint32_t hash = 2166136261;
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619;
+    return &stats->buckets[hash % STATS_NAMES];
+}
+
 struct route_stats *stats_route(struct stats *stats, const char *kind, const char *name)
 {
     assert(kind != NULL && name != NULL);
-    list_each (&stats->routes, link) {
-        struct route_stats *row = thing_of(link, struct route_stats, link);
+    struct route_stats **bucket = bucket_named(stats, name);
+    for (struct route_stats *row = *bucket; row != NULL; row = row->beside) {
         if (strcmp(row->kind, kind) == 0 && strcmp(row->name, name) == 0)
             return row;
     }
     struct route_stats *row = get(sizeof *row);
     row->kind = kind;
     row->name = get_text(name);
+    row->beside = *bucket;
+    *bucket = row;
     list_append(&stats->routes, &row->link);
     return row;
 }

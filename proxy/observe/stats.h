@@ -40,6 +40,7 @@ struct route_cells {
 
 struct route_stats {
     struct link link;
+    struct route_stats *beside; /* the next in its bucket */
     const char *kind;
     char *name;
     _Atomic(struct route_cells *) cells[STATS_WORKERS];
@@ -66,8 +67,11 @@ struct worker_cells {
     _Atomic unsigned listeners_failed;
 };
 
+enum { STATS_NAMES = 1024 };
+
 struct stats {
     struct list routes, brokers; /* of struct route_stats, struct counter_row; control thread */
+    struct route_stats *buckets[STATS_NAMES]; /* the routes again, to find them by name */
     struct counter_row events;
     struct route_stats *refused, *admin;
     _Atomic(const struct log *) log; /* whose lost lines are counted too; NULL: none */

@@ -151,22 +151,13 @@ bool search_serve(struct pool *pool, struct pooled *pooled)
 
 /* --- dialling ----------------------------------------------------------------------------------- */
 
-static bool reaches_us(const struct snapshot *snapshot, const struct address *address)
-{
-    for (unsigned i = 0; i < snapshot->listener_count; i++) {
-        if (address_reaches(address, &snapshot->listeners[i].address))
-            return true;
-    }
-    return snapshot->admin != NULL && address_reaches(address, &snapshot->admin->address);
-}
-
 static bool is_permitted(struct search *search, const struct address *address)
 {
     if (search->pool->name == NULL && address_is_forbidden(address)) {
         note(search, REASON_destination_forbidden, address, "Shunt never calls this address");
         return false;
     }
-    if (reaches_us(search->seeker->snapshot, address)) {
+    if (snapshot_listens_at(search->seeker->snapshot, address)) {
         note(search, REASON_misdirected, address, "this address is Shunt itself");
         return false;
     }

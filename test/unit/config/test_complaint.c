@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,12 +91,34 @@ static void long_lines_are_shown_around_the_caret(void **state)
     complaints_clear(&complaints);
 }
 
+/* Standard error may be a pipe that nobody empties. */
+static void a_full_pipe_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct complaints complaints;
+    complaints_init(&complaints);
+    for (unsigned i = 0; i < 150; i++)
+        complain(&complaints, (struct place){ "a.cfg", i + 1, 1 }, "%0500u", i);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    alarm(10);
+    complaints_write(&complaints, ends[1], 10); /* more than a pipe takes */
+    char text[16] = "";
+    assert_int_equal(read(ends[0], text, 12), 12);
+    assert_string_equal(text, "a.cfg:1:1: 0");
+    close(ends[0]);
+    close(ends[1]);
+    alarm(0);
+    complaints_clear(&complaints);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nearest_name),
         cmocka_unit_test(told_in_the_order_of_the_files),
         cmocka_unit_test(long_lines_are_shown_around_the_caret),
+        cmocka_unit_test(a_full_pipe_holds_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

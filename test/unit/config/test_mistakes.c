@@ -1,6 +1,7 @@
 /* Every mistake that we know people make: where it is told, in which words, with which help.
  *
  * Each is one edit of a good file. `place` is "line:column"; `words` must stand in the complaint, in that order. */
+#include "base/bytes.h"
 #include "config/config.h"
 
 #include <setjmp.h>

@@ -57,7 +57,7 @@ static void expect(const char *where, const char *answer, int result, const char
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    assert_int_equal(health_check(where[0] == 'u' ? where : server.address, out), result);
+    assert_int_equal(health_check(where[0] == 'u' ? where : server.address, false, out), result);
     fclose(out);
     if (said != NULL)
         assert_string_equal(text, said);
@@ -122,11 +122,24 @@ static void nobody_there(void **state)
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    assert_int_equal(health_check("127.0.0.1:1", out), 1);
-    assert_int_equal(health_check("nonsense", out), 1);
+    assert_int_equal(health_check("127.0.0.1:1", false, out), 1);
+    assert_int_equal(health_check("nonsense", false, out), 1);
     fclose(out);
     assert_string_equal(
-        text, "127.0.0.1:1 cannot be asked: Connection refused\n'nonsense' is no address\n");
+        text, "127.0.0.1:1 cannot be asked: Connection refused\nnonsense is no address\n");
+    free(text);
+}
+
+static void in_json(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(health_check("127.0.0.1:1", true, out), 1);
+    fclose(out);
+    assert_string_equal(text,
+                        "{\"ready\":false,\"error\":\"cannot be asked: Connection refused\"}\n");
     free(text);
 }
 
@@ -139,6 +152,7 @@ int main(void)
         cmocka_unit_test(rubbish_is_survived),
         cmocka_unit_test(silence_ends_after_two_seconds),
         cmocka_unit_test(nobody_there),
+        cmocka_unit_test(in_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
