@@ -148,6 +148,17 @@ static void fail_unroutable(struct carried *carried)
     fail(carried, OUTCOME_REFUSED_WHOLE, REASON_unroutable, detail);
 }
 
+/* The broker closed the channel over this message or an earlier one; only the first is a missing exchange of ours. */
+static void fail_unstored(struct carried *carried, const char *why)
+{
+    const struct route_settings *route = carried->plan->settings;
+    char missing[SHORT_MAX + 32];
+    snprintf(missing, sizeof missing, "no exchange '%.*s'", (int)route->exchange.len,
+             (const char *)route->exchange.at);
+    fail(carried, OUTCOME_REFUSED_WHOLE,
+         strstr(why, missing) != NULL ? REASON_unroutable : REASON_broker_refused, why);
+}
+
 /* What a verdict means for a call that depends on it. */
 static void conclude(struct carried *carried, enum verdict verdict, const char *why)
 {
@@ -167,6 +178,9 @@ static void conclude(struct carried *carried, enum verdict verdict, const char *
         else
             fail(carried, OUTCOME_MAYBE_SENT, REASON_broker_unsure,
                  "the broker refused it for one queue at least (nack)");
+        break;
+    case VERDICT_UNSTORED:
+        fail_unstored(carried, why);
         break;
     case VERDICT_LOST:
         if (!carried->await)

@@ -26,6 +26,7 @@ int channel_open(struct channel *channel, struct connection *connection,
     channel->number = number;
     channel->state = CHANNEL_OPENING;
     channel->generation++;
+    channel->blamed = 0;
     connection->channels[number] = channel;
     amqp_channel_open_t open = { .out_of_band = amqp_empty_bytes };
     channel_send(channel, AMQP_CHANNEL_OPEN_METHOD, &open);
@@ -73,6 +74,7 @@ static void on_close(struct channel *channel, const amqp_channel_close_t *close)
     why[len] = '\0';
     amqp_channel_close_ok_t answer = { 0 };
     channel_send(channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &answer);
+    channel->blamed = (amqp_method_number_t)close->class_id << 16 | close->method_id;
     closed(channel, close->reply_code != 0 ? close->reply_code : AMQP_INTERNAL_ERROR, why);
 }
 

@@ -52,6 +52,8 @@ struct channel {
     uint16_t number; /* 0: none */
     enum channel_state state;
     unsigned generation; /* counts openings: what belongs to an earlier one is stale */
+    amqp_method_number_t
+        blamed; /* during on_closed: what the broker closed it for; 0: nothing of ours */
     struct content content;
 };
 

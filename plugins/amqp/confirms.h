@@ -15,7 +15,8 @@ enum verdict {
     VERDICT_CONFIRMED, /* the broker has it, as safe as its queue is */
     VERDICT_RETURNED,  /* no queue took it */
     VERDICT_REFUSED, /* the broker says that it did not store it: proof only where one queue was addressed */
-    VERDICT_LOST, /* the channel ended first: nobody knows */
+    VERDICT_UNSTORED, /* the broker closed the channel before it came to this one */
+    VERDICT_LOST,     /* the channel ended first: nobody knows */
     VERDICTS
 };
 
@@ -23,7 +24,7 @@ enum verdict {
 
 /* One message on its way, embedded in whoever waits. Called back exactly once, after it left the window. */
 struct ticket {
-    /* `why` is for a person, with VERDICT_LOST; valid during the call. */
+    /* `why` is for a person, with VERDICT_UNSTORED and VERDICT_LOST; valid during the call. */
     void (*on_verdict)(struct ticket *ticket, enum verdict verdict, const char *why);
     uint8_t token[TOKEN_BYTES]; /* what tells this message from others when it is returned */
     uint32_t destination;       /* a hash of exchange and key */
@@ -32,11 +33,17 @@ struct ticket {
     uint64_t sent_ms; /* monotonic */
 };
 
+/* A ticket's seat in the row, by its number; the ticket is NULL where the verdict has been given. */
+struct seat {
+    uint64_t tag;
+    struct ticket *ticket;
+};
+
 struct confirms {
-    struct ticket **ring; /* by tag, modulo `room`; NULL where the verdict has been given */
-    size_t room;          /* a power of two, or 0 */
-    uint64_t low, next;   /* tags: all below `low` are settled; `next` will be given next */
-    size_t count, bytes;  /* open tickets and their bytes */
+    struct seat *row; /* in the order of their numbers, from `begin` (an open one) up to `end` */
+    size_t room, begin, end;
+    uint64_t next;       /* the number that will be given next */
+    size_t count, bytes; /* open tickets and their bytes */
     size_t max_count, max_bytes;
 };
 
@@ -52,6 +59,9 @@ void confirms_add(struct confirms *confirms, struct ticket *ticket, uint64_t now
 int confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple, enum verdict verdict);
 /* A message came back: the oldest open ticket with that token. Its confirm, which follows, is ignored. */
 bool confirms_return(struct confirms *confirms, const uint8_t token[TOKEN_BYTES]);
+/* The broker would not take some message and closed the channel for it. It works in order, and what it had taken by then
+ * may wait for its confirm; so which one it was is not known, but the newest is that one or came behind it. */
+void confirms_refuse_newest(struct confirms *confirms, const char *why);
 /* The channel is gone: every open ticket is lost, the count begins at 1 again. */
 void confirms_lose(struct confirms *confirms, const char *why);
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/snapshot.h"
 #include "plugins/amqp/arrival.h"
 
 static const struct channel_events channel_events;
@@ -477,17 +478,42 @@ static bool fits(const char *pattern, struct slice name)
     return slice_is(name, pattern);
 }
 
+/* Whether a name is that of a queue, or one that we make of it: "<queue>.dead", "<queue>.delay.<ms>". */
+static bool is_made_of(struct slice name, struct slice queue)
+{
+    if (name.len < queue.len || !slice_starts(name, queue))
+        return false;
+    struct slice rest = slice_from(name, queue.len);
+    return rest.len == 0 || slice_is(rest, ".dead") || slice_starts(rest, SLICE(".delay."));
+}
+
+/* What is consumed here, or elsewhere in this process: not every worker has a share in each subscription. */
+static bool is_our_own(const struct lane *lane, struct slice name)
+{
+    list_each (&lane->consumers, link) {
+        const struct consumer *consumer = consumer_of(link);
+        if (is_made_of(name, consumer->queue) || slice_equal(name, consumer->dead))
+            return true;
+    }
+    const struct snapshot *snapshot = lane->worker->snapshot;
+    for (unsigned i = 0; i < snapshot->subscription_count; i++) {
+        const struct subscription_settings *settings = &snapshot->subscriptions[i];
+        if (settings->broker->transport->source != lane->settings->broker->transport->source)
+            continue;
+        const char *dead = values_text(settings->values, "dead_letter");
+        if (is_made_of(name, slice_text(values_text(settings->values, "queue"))) ||
+            (dead != NULL && slice_is(name, dead)))
+            return true;
+    }
+    return false;
+}
+
 /* A reply into a queue that we consume would be a call that nobody made. */
 bool consumer_may_reply(void *subscription, struct slice reply_to)
 {
     const struct consumer *consumer = subscription;
-    if (reply_to.len == 0 || reply_to.len > SHORT_MAX)
+    if (reply_to.len == 0 || reply_to.len > SHORT_MAX || is_our_own(consumer->lane, reply_to))
         return false;
-    list_each (&consumer->lane->consumers, link) {
-        const struct consumer *other = consumer_of(link);
-        if (slice_equal(other->queue, reply_to) || slice_equal(other->dead, reply_to))
-            return false;
-    }
     for (const char *const *pattern = consumer->reply_to; *pattern != NULL; pattern++)
         if (fits(*pattern, reply_to))
             return true;

@@ -42,9 +42,9 @@ static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *
 {
     (void)why; /* logged where it happened */
     static const enum outcome outcomes[VERDICTS] = {
-        [VERDICT_CONFIRMED] = OUTCOME_STORED,
-        [VERDICT_RETURNED] = OUTCOME_REFUSED_WHOLE,
+        [VERDICT_CONFIRMED] = OUTCOME_STORED,      [VERDICT_RETURNED] = OUTCOME_REFUSED_WHOLE,
         [VERDICT_REFUSED] = OUTCOME_REFUSED_WHOLE, /* letters go to one queue each */
+        [VERDICT_UNSTORED] = OUTCOME_NOT_SENT,     /* another letter may be why: once more */
         [VERDICT_LOST] = OUTCOME_MAYBE_SENT,
     };
     struct posted *posted = thing_of(ticket, struct posted, ticket);

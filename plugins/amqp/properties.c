@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Tables in arrays in the table is what RabbitMQ itself writes (x-death); nobody needs more. */
 enum { DEPTH_MAX = 4 };
@@ -53,12 +54,11 @@ const char *properties_flaw(const struct message *message)
     return NULL;
 }
 
-static bool said_before(const struct fields *fields, uint32_t at)
+/* Headers by which RabbitMQ sends a message to further queues. A copy that we make of somebody's message goes where we
+ * send it and nowhere else; and RabbitMQ closes the channel for one whose value is no array. */
+static bool is_address(struct slice name)
 {
-    for (uint32_t i = 0; i < at; i++)
-        if (slice_equal(fields->at[i].name, fields->at[at].name))
-            return true;
-    return false;
+    return slice_is(name, "CC") || slice_is(name, "BCC");
 }
 
 static amqp_field_value_t text_value(struct slice text)
@@ -67,15 +67,12 @@ static amqp_field_value_t text_value(struct slice text)
                                  .value = { .bytes = amqp_from(text) } };
 }
 
-/* All values under the name of the field at `first`: one text, or an array of texts. 0 or -1. */
-static int put_values(const struct fields *fields, uint32_t first, struct arena *scratch,
+/* The `times` values of one name: one text, or an array of texts. 0 or -1. */
+static int put_values(const struct field *const *run, uint32_t times, struct arena *scratch,
                       amqp_field_value_t *value)
 {
-    uint32_t times = 0;
-    for (uint32_t i = first; i < fields->count; i++)
-        times += slice_equal(fields->at[i].name, fields->at[first].name);
     if (times == 1) {
-        *value = text_value(fields->at[first].value);
+        *value = text_value(run[0]->value);
         return 0;
     }
     amqp_field_value_t *values = arena_try(scratch, times * sizeof *values);
@@ -84,27 +81,56 @@ static int put_values(const struct fields *fields, uint32_t first, struct arena 
     *value = (amqp_field_value_t){ .kind = AMQP_FIELD_KIND_ARRAY,
                                    .value = { .array = { .num_entries = (int)times,
                                                          .entries = values } } };
-    for (uint32_t i = first; i < fields->count; i++)
-        if (slice_equal(fields->at[i].name, fields->at[first].name))
-            *values++ = text_value(fields->at[i].value);
+    for (uint32_t i = 0; i < times; i++)
+        values[i] = text_value(run[i]->value);
     return 0;
+}
+
+/* By name, and by place where that is the same. */
+static int compare(const void *a, const void *b)
+{
+    const struct field *one = *(const struct field *const *)a,
+                       *other = *(const struct field *const *)b;
+    if (one->name.len != other->name.len)
+        return one->name.len < other->name.len ? -1 : 1;
+    int order = one->name.len == 0 ? 0 : memcmp(one->name.at, other->name.at, one->name.len);
+    return order != 0 ? order : (one > other) - (one < other);
+}
+
+/* The fields, those of one name together: a stranger's message may have so many that comparing each with each would
+ * hold up everybody. NULL: no memory. */
+static const struct field **sorted(const struct fields *fields, struct arena *scratch)
+{
+    const struct field **order = arena_try(scratch, ((size_t)fields->count + 1) * sizeof *order);
+    if (order == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < fields->count; i++)
+        order[i] = &fields->at[i];
+    qsort(order, fields->count, sizeof *order, compare);
+    return order;
 }
 
 static int put_headers(const struct fields *fields, const struct field *extra,
                        struct arena *scratch, amqp_table_t *table)
 {
     amqp_table_entry_t *entries = arena_try(scratch, ((size_t)fields->count + 1) * sizeof *entries);
-    if (entries == NULL)
+    const struct field **order = sorted(fields, scratch);
+    if (entries == NULL || order == NULL)
         return -1;
     *table = (amqp_table_t){ .entries = entries };
-    for (uint32_t i = 0; i < fields->count; i++) {
-        if (said_before(fields, i))
-            continue;
-        amqp_table_entry_t *entry = &entries[table->num_entries++];
-        entry->key = amqp_from(fields->at[i].name);
-        if (put_values(fields, i, scratch, &entry->value) < 0)
+    for (uint32_t i = 0, times; i < fields->count; i += times) {
+        for (times = 1; i + times < fields->count; times++)
+            if (!slice_equal(order[i + times]->name, order[i]->name))
+                break;
+        amqp_table_entry_t *entry =
+            &entries[order[i] - fields->at]; /* where the first one stands */
+        entry->key = amqp_from(order[i]->name);
+        if (!is_address(order[i]->name) && put_values(&order[i], times, scratch, &entry->value) < 0)
             return -1;
     }
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (entries[i].value.kind != 0)
+            entries[table->num_entries++] = entries[i];
     if (extra != NULL)
         entries[table->num_entries++] = (amqp_table_entry_t){ .key = amqp_from(extra->name),
                                                               .value = text_value(extra->value) };

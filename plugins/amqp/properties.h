@@ -1,7 +1,7 @@
 /* A message as AMQP's basic properties and header table, and back (design: "What a call looks like on a broker").
  *
  * Out: repeated names become one array under their name; what does not fit AMQP's limits is refused here, since a
- * broker closes the connection of everybody for it. In: texts, numbers and booleans become text, arrays of those a
+ * broker closes the connection of everybody for it; what would send a message elsewhere, too, is left out. In: texts, numbers and booleans become text, arrays of those a
  * repeated header; anything else makes the message malformed, never the connection.
  */
 #ifndef AMQP_PROPERTIES_H

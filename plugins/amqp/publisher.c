@@ -1,5 +1,6 @@
 /* A publisher, as publisher.h says. What it learns comes as methods on its channel: confirms and nacks by number,
- * returned messages by content, a close by the broker, after which the channel is opened again a moment later. */
+ * returned messages by content, a close by the broker, after which the channel is opened again: a moment later, or at
+ * once where it was closed for an exchange that is not there, which is then not asked for again for a moment. */
 #include "plugins/amqp/publisher.h"
 
 #include <assert.h>
@@ -63,16 +64,61 @@ static void on_content(struct channel *channel, struct content *content)
         confirms_return(&publisher->confirms, token);
 }
 
+/* Whether it was closed for a message that the broker looked at and did not take: no such exchange, no right to publish
+ * there, properties or a size that it refuses. All that is checked before anything is stored. */
+static bool refused_message(const struct channel *channel, unsigned code)
+{
+    return channel->blamed == AMQP_BASIC_PUBLISH_METHOD &&
+           (code == AMQP_NOT_FOUND || code == AMQP_ACCESS_REFUSED ||
+            code == AMQP_PRECONDITION_FAILED);
+}
+
+/* Notes which exchange RabbitMQ says is missing; false where it does not say so in these words. */
+static bool note_missing(struct publisher *publisher, const char *why)
+{
+    static const char before[] = "no exchange '", behind[] = "' in vhost";
+    const char *name = strstr(why, before);
+    const char *end = name != NULL ? strstr(name, behind) : NULL;
+    if (end == NULL)
+        return false;
+    name += sizeof before - 1;
+    struct missing *oldest = publisher->missing;
+    for (size_t i = 1; i < MISSING_KNOWN; i++)
+        if (publisher->missing[i].until_ms < oldest->until_ms)
+            oldest = &publisher->missing[i];
+    uint64_t now_ms = worker_now_ms(publisher->connection->worker);
+    *oldest = (struct missing){ .exchange = slice_hash(slice_of(name, (size_t)(end - name))),
+                                .until_ms = now_ms + MISSING_MS };
+    return true;
+}
+
+static bool is_missing(const struct publisher *publisher, struct slice exchange, uint64_t now_ms)
+{
+    for (size_t i = 0; i < MISSING_KNOWN; i++)
+        if (publisher->missing[i].until_ms > now_ms &&
+            publisher->missing[i].exchange == slice_hash(exchange))
+            return true;
+    return false;
+}
+
 static void on_closed(struct channel *channel, unsigned code, const char *why)
 {
     struct publisher *publisher = thing_of(channel, struct publisher, channel);
+    bool refused = refused_message(channel, code),
+         known = refused && code == AMQP_NOT_FOUND && note_missing(publisher, why);
     set_ready(publisher, false);
+    if (refused)
+        confirms_refuse_newest(&publisher->confirms, why);
     confirms_lose(&publisher->confirms, why);
     if (code == 0)
         return;
     lane_count(publisher->lane, "channels_closed", 1);
     lane_log(publisher->lane, LEVEL_WARNING, "the broker closed the channel for %s: %u %s",
              publisher->what, code, why);
+    if (known) {
+        publisher_start(publisher); /* it will not be closed for the same again at once */
+        return;
+    }
     worker_timer(publisher->connection->worker, &publisher->reopen,
                  publisher->connection->settings->backoff_ms);
 }
@@ -129,9 +175,12 @@ uint32_t destination_hash(struct slice exchange, struct slice routing_key)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static int refusal(const struct publisher *publisher, const struct ticket *ticket)
+static int refusal(const struct publisher *publisher, const struct outgoing *outgoing,
+                   const struct ticket *ticket)
 {
     uint64_t now_ms = worker_now_ms(publisher->connection->worker);
+    if (outgoing->exchange.len > 0 && is_missing(publisher, outgoing->exchange, now_ms))
+        return -REASON_unroutable;
     if (!publisher->ready)
         return -REASON_broker_down;
     if (publisher->connection->blocked)
@@ -147,7 +196,7 @@ int publisher_publish(struct publisher *publisher, const struct outgoing *outgoi
 {
     assert(outgoing->exchange.len <= SHORT_MAX && outgoing->routing_key.len <= SHORT_MAX);
     ticket->bytes = outgoing->message->body.len + properties_size(outgoing->message, 0);
-    int refused = refusal(publisher, ticket);
+    int refused = refusal(publisher, outgoing, ticket);
     if (refused < 0)
         return refused;
     amqp_basic_publish_t publish = {

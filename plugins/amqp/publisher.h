@@ -3,7 +3,7 @@
  * Happy path: the channel is opened and set to confirm → ready → publisher_publish gives each message a ticket → its
  * verdict. Several of these share a connection, so that a channel which the broker closes (an exchange that is not
  * there) takes only its own messages along. Failures: refused before anything is sent (not ready, blocked, a
- * destination that has not confirmed for a second, a full window, properties too large); after that the ticket tells.
+ * destination that has not confirmed for a second, an exchange that was missing just now, a full window, properties too large); after that the ticket tells.
  */
 #ifndef AMQP_PUBLISHER_H
 #define AMQP_PUBLISHER_H
@@ -13,8 +13,16 @@
 
 /* A destination whose oldest message has waited that long for its confirm gets no further ones. */
 #define STUCK_MS 1000
+/* An exchange that was not there is asked for once in that time, since each asking closes the channel for all. */
+#define MISSING_MS    1000
+#define MISSING_KNOWN 8
 
 struct lane;
+
+struct missing {
+    uint64_t exchange; /* a hash of its name */
+    uint64_t until_ms;
+};
 
 struct publisher {
     struct lane *lane;
@@ -23,6 +31,7 @@ struct publisher {
     struct channel channel;
     struct confirms confirms;
     struct timer reopen;
+    struct missing missing[MISSING_KNOWN];
     bool ready;
     void (*on_change)(struct publisher *publisher); /* ready, or no more */
 };

@@ -109,7 +109,7 @@ def word():
 @pytest.fixture
 def folder(request):
     """An empty folder of the test's own."""
-    return fresh_folder("e2e", "".join(c if c.isalnum() else "-" for c in request.node.name))
+    return fresh_folder("e2e", "".join(c if c.isalnum() else "-" for c in request.node.name)[:100])
 
 
 @pytest.fixture

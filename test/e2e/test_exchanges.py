@@ -73,8 +73,26 @@ def test_one_full_queue_of_two_proves_nothing(publish, amqp, word):
 
 
 def test_an_exchange_that_is_not_there_harms_no_other(publish, amqp):
-    answer = publish("/missing")
-    assert answer.status in (502, 503, 504) and answer.first("proxy-status")
+    for _ in range(3):
+        assert problem(publish("/missing")) == (502, "unroutable", "no")
     assert publish("/work", b"work").status == 202 and amqp.get("ex.work").body == b"work"
     wait_until(lambda: publish("/topic", b"again").status == 202, 5, "other exchanges are reached again")
     amqp.drain("ex.orders")
+
+
+def test_a_queue_that_does_not_confirm_takes_no_other_along(launch, rabbit, amqp):
+    """Its process stands still; the window is small, and what goes elsewhere is several times as much."""
+    listen = free_port()
+    routes = [configs.route(name, f"/{name}", "event", f"ex.{name}", "1s") for name in ("stuck", "work")]
+    launch(configs.caller(listen, free_port(), rabbit.url, routes).replace('"amqp";', '"amqp"; window = 8;'))
+    amqp.declare("ex.stuck")
+    stand = "{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"ex.stuck\">>)), " \
+            "sys:%s(amqqueue:get_pid(Queue))."
+    rabbit.ctl("eval", stand % "suspend")
+    try:
+        assert request(listen, "POST", "/stuck", body=b"x").status == 504
+        assert problem(request(listen, "POST", "/stuck", body=b"x")) == (503, "broker_blocked", "no")
+        assert {request(listen, "POST", "/work", body=b"x").status for _ in range(50)} == {202}
+    finally:
+        rabbit.ctl("eval", stand % "resume")
+    assert len(amqp.drain("ex.work")) == 50

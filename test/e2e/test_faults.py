@@ -4,7 +4,7 @@ The counts are the issue's with SHUNT_SOAK=1. What must hold is said once, in su
 import pytest
 
 from support.faults import FAULTS, SOAK
-from support.reckoning import Books, check_promises
+from support.reckoning import Books, check_promises, reason_of
 from support.waiting import wait_until
 from support.world import World
 
@@ -46,6 +46,18 @@ def test_promises_hold(fault, world):
     world.expect_normal(within=10)
     for account in settle(world, loads):
         check_promises(account, DEADLINE)
+
+
+def test_a_poison_message_burns_only_its_own_attempts(world):
+    """What kills the service each time becomes a dead letter after five of them, and all others are delivered."""
+    world.service.behave({"body": "poison", "answer": {"crash": True}})
+    world.service.keep_up()
+    load = world.load("event", 200, rate=50)
+    assert world.call("event", "poison", body=b"poison").status == 202
+    account = Books(world, "/event/load", world.events_queue).settle(load.finish())
+    letter = account.dead.pop(b"poison", None) or world.wait_dead(world.events_queue)[0]
+    assert letter.body == b"poison" and reason_of(letter) == "attempts_exhausted" and not account.dead
+    assert len(world.service.received("/event/poison")) == 5
 
 
 @pytest.mark.limit(900 if SOAK else 240)

@@ -1,4 +1,4 @@
-"""Plugins are loaded by bare name, from one folder that only its owner may write, when their interface is ours (threat 15)."""
+"""Plugins load by bare name, from one folder that its owner alone may write, if the interface is ours (threat 15)."""
 import shutil
 import subprocess
 

@@ -1,5 +1,6 @@
 """Threats that come by the broker: what messages, replies and loops could do, and must not."""
 import sys
+import time
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_framing_names_in_a_message_are_ignored(scene, word):
 
 @pytest.mark.parametrize("headers", [
     {f"x-{number}": "v" for number in range(8000)}, {"x-a": "v" * 100_000}, {"x-a": ["v"] * 10_000},
-    {"x-a": 1, "x-b": Decimal("2.5"), "x-c": True, "x-d": None, "x-e": datetime(2020, 1, 1), "x-f": -1 << 40}], ids=["many", "long", "array", "types"])
+    {"x-a": 1, "x-b": Decimal("2.5"), "x-c": True, "x-d": None, "x-e": datetime(2020, 1, 1), "x-f": -1 << 40}],
+    ids=["many", "long", "array", "types"])
 def test_odd_headers_end_somewhere(scene, word, headers):
     """… at the service or among the dead letters, and the consumer lives."""
     with scene.amqp() as amqp:
@@ -167,6 +169,29 @@ def test_paths_never_change_where_it_goes(scene, folder, word, path):
     scene.wait_done_or_dead(scene.events_queue, word.encode())
     assert not elsewhere.received()
     elsewhere.stop()
+
+
+@pytest.mark.parametrize("copies", [["weapon.q"], ["weapon.q", "weapon.r"]])
+def test_a_dead_letter_goes_to_no_other_queue(scene, word, copies):
+    """RabbitMQ delivers to each queue that the header CC names: what we publish of somebody's message has none."""
+    scene.service.behave({"path": f"/from/{word}", "answer": {"status": 404}})
+    with scene.amqp() as amqp:
+        amqp.declare("weapon.q")
+        amqp.drain("weapon.q")
+        amqp.publish(scene.events_queue, word.encode(), {":path": f"/from/{word}", "CC": copies})
+        letter, = scene.wait_dead(scene.events_queue)
+        assert letter.body == word.encode() and reason_of(letter) == "service_failed"
+        assert len(amqp.drain("weapon.q")) == 1    # the sender's own
+
+
+def test_thousands_of_headers_hold_nobody_up(scene, word):
+    headers = {f"{number:05}": "" for number in range(10_000)}
+    with scene.amqp() as amqp:
+        for _ in range(5):
+            amqp.publish(scene.events_queue, word.encode(), {":path": f"/from/{word}", **headers})
+        began = time.monotonic()
+        wait_until(lambda: amqp.depth(f"{scene.events_queue}.dead") == 5, 30, "all are dead letters")
+        assert scene.works("event", 202) and time.monotonic() - began < 5
 
 
 # 14: poison and loops

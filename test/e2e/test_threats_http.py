@@ -214,7 +214,8 @@ def guarded(request, rabbit):
     """Everything under /guarded is refused by a route to nowhere, in each style; all else is forwarded."""
     with World("guarded", rabbit) as world:
         nowhere = configs.route("guarded", "/guarded/*", request.param, "guarded.nowhere")
-        routes = [nowhere.replace('upstream = "inventory"', 'upstream = "nowhere"'), configs.route("all", "/*", "sync", "q")]
+        routes = [nowhere.replace('upstream = "inventory"', 'upstream = "nowhere"'),
+                  configs.route("all", "/*", "sync", "q")]
         config = configs.caller(world.listen, world.service.port, rabbit.url, routes)
         world.caller.reload(config.replace(
             "upstreams = (", f'upstreams = ( {{ name = "nowhere"; endpoints = ( "127.0.0.1:{free_port()}" ); }},'))

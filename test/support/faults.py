@@ -62,11 +62,12 @@ FAULTS = [
     Fault("connection-refused", _turn("refuse"), _turn("pass"), 3, 15),
     Fault("black-hole", _turn("black_hole"), _turn("pass"), 6, 15),
     Fault("answer-lost", _turn("lose_answers", [0]), _turn("pass", [0]), 5, 15),
+    Fault("answer-lost-to-callee", _turn("lose_answers", [1]), _turn("pass", [1]), 5, 15),
     Fault("caller-killed", _kill("caller"), _start("caller"), 0.5, 1),
     Fault("callee-killed", _kill("callee"), _start("callee"), 0.5, 1),
     Fault("service-killed", _kill("service"), _start("service"), 2, 15),
     Fault("service-hangs", _behave({"answer": {"hang": True}}), _behave(), 4, 15),
     Fault("service-answers-500", _behave({"answer": {"status": 500}}), _behave(), 6, 60),
     Fault("service-answers-404-to-some", _behave({"body": "[37]$", "answer": {"status": 404}}), _behave(), 4, 15),
-    Fault("poison", _poison, lambda world: None, 4, 15),
+    Fault("poison", _poison, _behave(), 6, 15),
 ]

@@ -156,6 +156,17 @@ static inline void say_channel_close(struct peer *peer, uint16_t channel, uint16
     say(peer, channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
 }
 
+/* For a message that the broker would not take. */
+static inline void say_channel_close_publish(struct peer *peer, uint16_t channel, uint16_t code,
+                                             const char *text)
+{
+    amqp_channel_close_t close = { .reply_code = code,
+                                   .reply_text = amqp_cstring_bytes(text),
+                                   .class_id = AMQP_BASIC_PUBLISH_METHOD >> 16,
+                                   .method_id = AMQP_BASIC_PUBLISH_METHOD & 0xffff };
+    say(peer, channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
+}
+
 /* --- what the broker does by itself ---------------------------------------------------------------- */
 
 static inline void answer_declare(struct peer *peer, uint16_t channel,

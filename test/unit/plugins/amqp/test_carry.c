@@ -240,6 +240,58 @@ static void a_channel_that_the_broker_closes_takes_only_its_own_along(void **sta
     stand_free(stand);
 }
 
+/* A channel works in order: what came before the refused message may be stored, what came behind it is not. So the newest
+ * one is surely not, whichever was refused. */
+static void the_newest_of_a_refused_channel_was_not_stored(void **state)
+{
+    (void)state;
+    static const struct route_settings to_missing = { .exchange = SLICE("y"),
+                                                      .routing_key = SLICE("k"),
+                                                      .confirmed = true };
+    struct stand *stand = up(false);
+    tell(stand, 'a', &to_topic);
+    tell(stand, 'b', &to_topic);
+    say_channel_close_publish(publishing(stand), 2, AMQP_NOT_FOUND,
+                              "NOT_FOUND - no exchange 'x' in vhost '/'");
+    expect(stand, "k:a; k:b; fail b: unroutable, no; fail a: confirm_lost, unknown");
+    advance(stand, MISSING_MS);
+
+    tell(stand, 'c', &to_missing);
+    tell(stand, 'd', &to_topic);
+    say_channel_close_publish(publishing(stand), 2, AMQP_NOT_FOUND,
+                              "NOT_FOUND - no exchange 'y' in vhost '/'");
+    expect(stand, "k:c; k:d; fail d: broker_refused, no; fail c: confirm_lost, unknown");
+    advance(stand, 300);
+
+    tell(stand, 'e', &to_topic);
+    say_channel_close_publish(publishing(stand), 2, AMQP_INTERNAL_ERROR, "INTERNAL_ERROR");
+    expect(stand, "k:e; fail e: confirm_lost, unknown");
+    stand_free(stand);
+}
+
+/* A typing error in one route is no outage of the others. */
+static void a_missing_exchange_is_not_asked_for_again_at_once(void **state)
+{
+    (void)state;
+    static const struct route_settings to_missing = { .exchange = SLICE("y"),
+                                                      .routing_key = SLICE("k"),
+                                                      .confirmed = true };
+    struct stand *stand = up(false);
+    tell(stand, 'a', &to_missing);
+    say_channel_close_publish(publishing(stand), 2, AMQP_NOT_FOUND,
+                              "NOT_FOUND - no exchange 'y' in vhost '/'");
+    settle(stand);
+    assert_int_equal(begin_call(stand, 'b', &to_missing, false), -REASON_unroutable);
+    tell(stand, 'c', &to_topic);
+    say_ack(stand, 2, 1, false);
+    expect(stand, "k:a; fail a: unroutable, no; k:c; stored c");
+    advance(stand, MISSING_MS);
+    tell(stand, 'd', &to_missing); /* somebody has declared it */
+    say_ack(stand, 2, 2, false);
+    expect(stand, "k:d; stored d");
+    stand_free(stand);
+}
+
 static void a_blocked_broker_refuses_at_once(void **state)
 {
     (void)state;
@@ -394,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_dead_publisher_cuts_the_consumer),
         cmocka_unit_test(a_dead_consumer_leaves_events_alone),
         cmocka_unit_test(a_channel_that_the_broker_closes_takes_only_its_own_along),
+        cmocka_unit_test(the_newest_of_a_refused_channel_was_not_stored),
+        cmocka_unit_test(a_missing_exchange_is_not_asked_for_again_at_once),
         cmocka_unit_test(a_blocked_broker_refuses_at_once),
         cmocka_unit_test(a_broker_that_stands_still_is_known_within_two_seconds),
         cmocka_unit_test(a_destination_that_does_not_confirm_is_refused_alone),

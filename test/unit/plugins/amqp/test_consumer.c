@@ -343,6 +343,25 @@ static void replies_go_where_the_patterns_say(void **state)
     patterns[0] = "*"; /* even then never into a queue of our own */
     assert_true(consumer_may_reply(tester.subscription, SLICE("anything")));
     assert_false(consumer_may_reply(tester.subscription, SLICE("w")));
+    assert_false(consumer_may_reply(tester.subscription, SLICE("w.delay.100"))); /* ends in w */
+    assert_true(consumer_may_reply(tester.subscription, SLICE("w.delayed")));
+
+    /* Another worker's: this one has no share in it. */
+    assert_true(consumer_may_reply(tester.subscription, SLICE("other")));
+    struct value texts[] = { values_of[0], values_of[1] };
+    texts[0].text = "other";
+    texts[1].text = "grave";
+    const struct values other_block = { .at = texts, .count = 2 };
+    const struct transport transport = { .name = "amqp" };
+    struct broker broker = { .transport = &transport };
+    struct subscription_settings other = { .values = &other_block, .broker = &broker };
+    tester.stand->settings.broker = &broker;
+    tester.stand->snapshot.subscriptions = &other;
+    tester.stand->snapshot.subscription_count = 1;
+    assert_false(consumer_may_reply(tester.subscription, SLICE("other")));
+    assert_false(consumer_may_reply(tester.subscription, SLICE("other.delay.100")));
+    assert_false(consumer_may_reply(tester.subscription, SLICE("grave")));
+    tester.stand->snapshot.subscription_count = 0;
     patterns[0] = "shunt.reply.*";
     leave(&tester);
 }

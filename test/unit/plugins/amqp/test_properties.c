@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -103,6 +104,47 @@ static void what_goes_out_comes_in(void **state)
     assert_int_equal(came.timestamp_ms, 1700000000000);
     assert_int_equal(came.ttl_ms, 4321);
     assert_true(came.durable);
+}
+
+/* "CC" and "BCC" are addresses to RabbitMQ; in lower case, as HTTP's fields go out, they are words like others. */
+static void what_would_go_elsewhere_too_stays_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    struct message sent = { 0 }, came;
+    const char *why;
+    add(fixture, &sent, "CC", "elsewhere");
+    add(fixture, &sent, "cc", "a word");
+    add(fixture, &sent, "CC", "everywhere");
+    add(fixture, &sent, "BCC", "elsewhere");
+    assert_int_equal(properties_put(&fixture->out, 5, &sent, NULL, FRAME_MAX), 0);
+    assert_int_equal(read_back(fixture, put_raw(fixture), &came, &why), 0);
+    expect_headers(&came, "cc=a word ");
+}
+
+/* As many as fit a frame, all different: no more than a moment. */
+static void thousands_of_headers_take_a_moment(void **state)
+{
+    enum { MANY = 12000 };
+    struct fixture *fixture = *state;
+    struct message sent = { 0 }, came;
+    const char *why;
+    static char names[MANY][4];
+    for (int i = 0; i < MANY; i++) {
+        const char name[] = { (char)('!' + i % 90), (char)('!' + i / 90 % 90),
+                              (char)('!' + i / 8100), '\0' };
+        memcpy(names[i], name, sizeof name);
+        add(fixture, &sent, names[i], "");
+    }
+    add(fixture, &sent, names[7], "2");
+    clock_t began = clock();
+    assert_int_equal(properties_put(&fixture->out, 5, &sent, NULL, FRAME_MAX), 0);
+    assert_true(clock() - began < 2 * CLOCKS_PER_SEC); /* also below valgrind */
+    assert_int_equal(read_back(fixture, put_raw(fixture), &came, &why), 0);
+    assert_int_equal(came.headers.count, MANY + 1);
+    assert_true(slice_is(came.headers.at[7].name, names[7]));
+    assert_true(slice_is(came.headers.at[8].name, names[7]));
+    assert_true(slice_is(came.headers.at[8].value, "2"));
+    assert_true(slice_is(came.headers.at[MANY].name, names[MANY - 1]));
 }
 
 static void an_empty_message_has_no_properties(void **state)
@@ -341,6 +383,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_out_comes_in, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_would_go_elsewhere_too_stays_behind, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(thousands_of_headers_take_a_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_message_has_no_properties, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits_are_known_before_anything_is_sent, set_up,
                                         tear_down),
