@@ -26,6 +26,7 @@ struct lane {
     const struct instance *instance;
     struct worker *worker;
     int file;
+    bool torn; /* the last line was written in part */
 };
 
 /* An attempt whose line is written, wholly or not, and whose caller is to be told. */
@@ -123,16 +124,18 @@ static void on_turn_end(struct task *task)
 /* 0: `stored` or `fail` follows, never at once. A negative reason: nothing was written and nothing follows. */
 static int begin(struct attempt *attempt)
 {
-    const struct lane *lane = attempt->lane;
+    struct lane *lane = attempt->lane;
     struct slice body = attempt->plan->message.body;
     struct line *line = calloc(1, sizeof *line);
     if (line == NULL)
         return -REASON_overloaded;
+    size_t torn = lane->torn; /* what is left of a torn line stays alone on its line */
     const struct iovec parts[] = {
+        { .iov_base = (void *)(uintptr_t) "\n", .iov_len = torn },
         { .iov_base = (void *)(uintptr_t)body.at, .iov_len = body.len },
         { .iov_base = (void *)(uintptr_t) "\n", .iov_len = 1 },
     };
-    ssize_t written = writev(lane->file, parts, 2);
+    ssize_t written = writev(lane->file, parts, 3);
     if (written < 0) {
         lane->instance->shunt->log(lane->instance->broker, lane->worker, LEVEL_ERROR, "%s: %s",
                                    lane->instance->path, strerror(errno));
@@ -142,7 +145,8 @@ static int begin(struct attempt *attempt)
     lane->instance->shunt->count(lane->instance->broker, lane->worker, "lines", 1);
     line->task.run = on_turn_end;
     line->attempt = attempt;
-    line->whole = (size_t)written == body.len + 1;
+    line->whole = (size_t)written == torn + body.len + 1;
+    lane->torn = !line->whole;
     attempt->own = line;
     worker_defer(lane->worker, &line->task);
     return 0;
