@@ -1,4 +1,5 @@
-/* The command line: one row per command, each with its own --help. Exit codes: 0 done, 1 found a problem, 2 usage. */
+/* The command line: one row per command, each with its own --help. Exit codes: 0 done, 1 found a
+ * problem, 2 usage. */
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -43,9 +44,10 @@ struct command {
     int (*run)(const struct options *options);
 };
 
-/* --- check, explain, reference --------------------------------------------------------------------------------- */
+/* --- check, explain, reference ---------------------------------------------------------------- */
 
-/* Loads and builds without binding or connecting; complaints are printed. NULL: there were errors. */
+/* Loads and builds without binding or connecting; complaints are printed. NULL: there were
+ * errors. */
 static struct snapshot *build_dry(const struct options *options, struct registry *registry)
 {
     struct complaints complaints;
@@ -107,7 +109,7 @@ static int run_reference(const struct options *options)
     return EXIT_DONE;
 }
 
-/* --- run, health ----------------------------------------------------------------------------------------------- */
+/* --- run, health ------------------------------------------------------------------------------ */
 
 static int run_run(const struct options *options)
 {
@@ -139,7 +141,7 @@ static int run_health(const struct options *options)
     return code;
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
     { "run", "run the sidecar", "-c FILE", "shunt run -c /etc/shunt/shunt.cfg", "c", 0, run_run },

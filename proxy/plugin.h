@@ -1,13 +1,15 @@
 /* The one header that a plugin includes.
  *
- * A plugin is a shared object that carries calls (a transport) and may also consume (a source). It exports one symbol,
+ * A plugin is a shared object that carries calls (a transport) and may also consume (a source).
+ * It exports one symbol,
  *     const struct transport shunt_plugin;
- * and calls Shunt only through `struct host`, the table that `open` receives: it relies on no symbol of the binary.
- * What is pure (base/, net/address.c, net/stream.c, config/values.c, config/complaint.c, core/reason.c) is linked into
- * each plugin. A plugin is loaded once, by a configuration that names it, and never unloaded. plugins/example is a
- * complete one.
+ * and calls Shunt only through `struct host`, the table that `open` receives: it relies on no
+ * symbol of the binary. What is pure (base/, net/address.c, net/stream.c, config/values.c,
+ * config/complaint.c, core/reason.c) is linked into each plugin. A plugin is loaded once, by a
+ * configuration that names it, and never unloaded. plugins/example is a complete one.
  *
- * Threads: prepare, open, close on the control thread; all else on the worker that the lane belongs to.
+ * Threads: prepare, open, close on the control thread; all else on the worker that the lane
+ * belongs to.
  */
 #ifndef SHUNT_PLUGIN_H
 #define SHUNT_PLUGIN_H
@@ -37,14 +39,16 @@ struct host {
     void (*fail)(struct attempt *attempt, enum outcome outcome, enum reason reason,
                  const char *detail);
     void (*want)(struct attempt *attempt, size_t bytes);
-    /* The state of this worker's connection; `detail` is copied (at most 127 bytes), may be NULL. */
+    /* The state of this worker's connection; `detail` is copied (at most 127 bytes), may be
+     * NULL. */
     void (*status)(struct broker *broker, struct worker *worker, enum broker_state state,
                    const char *detail);
     /* One line to the log, with the broker's name; escaped there. */
     void (*log)(struct broker *broker, struct worker *worker, enum level level, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
-    /* Adds to a counter of this worker and broker, shown as shunt_broker_events_total{broker,event}. `event` is a
-     * string constant of the plugin; at most 32 different ones per plugin. */
+    /* Adds to a counter of this worker and broker, shown as
+     * shunt_broker_events_total{broker,event}. `event` is a string constant of the plugin; at
+     * most 32 different ones per plugin. */
     void (*count)(struct broker *broker, struct worker *worker, const char *event, uint64_t by);
 };
 
@@ -67,7 +71,8 @@ struct transport {
                 struct complaints *complaints, void **instance);
     /* After every lane has been detached. */
     void (*close)(void *instance);
-    /* Reads a route's block (checks that tables cannot express), for `plan`. `*settings` lives until `release`. */
+    /* Reads a route's block (checks that tables cannot express), for `plan`. `*settings` lives
+     * until `release`. */
     int (*prepare)(void *instance, enum style style, const struct values *route,
                    const struct values *block, struct complaints *complaints, void **settings);
     void (*release)(void *settings);
@@ -76,9 +81,10 @@ struct transport {
     /* Finishes what is under way (attempts end with their outcome), closes; `done` comes later. */
     void (*detach)(void *lane, struct done *done);
 
-    /* Completes `plan` for a call whose head (and, for `whole` styles, body) is there: plan->message is filled from
-     * the call already; the transport adds what is its own and checks the broker's limits. Pure: no I/O, no lane.
-     * 0, or a negative REASON_… that refuses the call. NULL: there is nothing to add. */
+    /* Completes `plan` for a call whose head (and, for `whole` styles, body) is there:
+     * plan->message is filled from the call already; the transport adds what is its own and
+     * checks the broker's limits. Pure: no I/O, no lane. 0, or a negative REASON_… that refuses
+     * the call. NULL: there is nothing to add. */
     int (*plan)(const struct call *call, const void *settings, struct plan *plan);
     /* Tells a person what the call would become. */
     void (*describe)(const struct call *call, const struct plan *plan,
@@ -100,18 +106,19 @@ struct transport {
 /* What a plugin exports, and nothing else. */
 extern const struct transport shunt_plugin __attribute__((visibility("default")));
 
-/* --- the receiving half ---------------------------------------------------------------------------------------- */
+/* --- the receiving half ----------------------------------------------------------------------- */
 
 struct intake;
 
-/* One consumed message, made by the source and given back by `settle` (or by the intake's on_lost). */
+/* One consumed message, made by the source and given back by `settle` (or by the intake's
+ * on_lost). */
 struct arrival {
     struct message message;
     bool redelivered;  /* may have been delivered before */
     unsigned attempts; /* made before, as the message says: shunt-attempt */
     bool wants_reply;  /* message.reply_to is there */
-    uint64_t
-        expires_ms; /* worker's wall clock: the caller's deadline (shunt-deadline, or ttl); 0: none */
+    /* worker's wall clock: the caller's deadline (shunt-deadline, or ttl); 0: none */
+    uint64_t expires_ms;
     bool malformed; /* could not be read as a message; `why` says it: for the dead letters */
     const char *why;
     struct slice origin; /* for dead letters: queue or topic/partition/offset */
@@ -126,8 +133,8 @@ enum settlement {
 /* What a subscription offers to its source. Embedded in delivery's own. */
 struct intake {
     void (*on_arrival)(struct intake *intake, struct arrival *arrival);
-    /* The connection or channel is gone: arrivals that are not settled come again; settling them is allowed and does
-     * nothing but free them. */
+    /* The connection or channel is gone: arrivals that are not settled come again; settling them
+     * is allowed and does nothing but free them. */
     void (*on_lost)(struct intake *intake);
     /* Consuming has begun (again). */
     void (*on_ready)(struct intake *intake);
@@ -139,7 +146,8 @@ enum letter_kind {
     LETTER_DELAYED, /* to this subscription again after `delay_ms`: durable, attempts travel with it */
 };
 
-/* What the receiving half publishes; confirmed. Everything is copied or sent before publish returns. */
+/* What the receiving half publishes; confirmed. Everything is copied or sent before publish
+ * returns. */
 struct letter {
     enum letter_kind kind;
     const struct message *message;
@@ -147,22 +155,27 @@ struct letter {
 };
 
 struct source {
-    /* Starts consuming, and goes on over reconnections. `values` is the subscription's block. 0 or -1 (no lane). */
+    /* Starts consuming, and goes on over reconnections. `values` is the subscription's block. 0
+     * or -1 (no lane). */
     int (*subscribe)(void *lane, const struct values *values, struct intake *intake,
                      void **subscription);
-    /* How many unsettled arrivals there may be at once; 0 cancels the consumer and gives back what is not begun. */
+    /* How many unsettled arrivals there may be at once; 0 cancels the consumer and gives back
+     * what is not begun. */
     void (*credit)(void *subscription, unsigned credit);
-    /* 0: done->on_done(outcome) follows: STORED, REFUSED_WHOLE (unroutable, nacked), NOT_SENT, MAYBE_SENT.
+    /* 0: done->on_done(outcome) follows: STORED, REFUSED_WHOLE (unroutable, nacked), NOT_SENT,
+     * MAYBE_SENT.
      * Negative REASON_…: no callback comes. Never calls back at once. */
     int (*publish)(void *subscription, const struct letter *letter, struct done *done);
     /* Allowed in any order; a stale one (an earlier connection's) frees only. */
     void (*settle)(void *subscription, struct arrival *arrival, enum settlement settlement);
-    /* Stops consuming; unsettled arrivals may still be settled until `done`, which comes when none is left. */
+    /* Stops consuming; unsettled arrivals may still be settled until `done`, which comes when
+     * none is left. */
     void (*unsubscribe)(void *subscription, struct done *done);
-    /* Before a refusal which says that nobody ran the message (promise 2): acknowledges it now. done->on_done(0) once the
-     * broker has surely dropped it, on_done(-1) when the connection went first and it may come again. Never calls back at
-     * once. The arrival is settled all the same afterwards, which then frees only. NULL: the source can never be sure, and
-     * such refusals say "unknown". */
+    /* Before a refusal which says that nobody ran the message (promise 2): acknowledges it now.
+     * done->on_done(0) once the broker has surely dropped it, on_done(-1) when the connection
+     * went first and it may come again. Never calls back at once. The arrival is settled all the
+     * same afterwards, which then frees only. NULL: the source can never be sure, and such
+     * refusals say "unknown". */
     void (*retire)(void *subscription, struct arrival *arrival, struct done *done);
     /* Whether the pattern of `reply_to` is one that we may answer to (threat 7). */
     bool (*may_reply)(void *subscription, struct slice reply_to);

@@ -1,5 +1,5 @@
-/* Arrivals, as arrival.h says. Headers that we know are read leniently: what is no number counts as absent, since the
- * message is somebody else's. */
+/* Arrivals, as arrival.h says. Headers that we know are read leniently: what is no number counts
+ * as absent, since the message is somebody else's. */
 #include "plugins/amqp/arrival.h"
 
 #include <assert.h>
@@ -14,7 +14,8 @@ static uint64_t number_in(const struct fields *headers, enum field_name name)
     return number;
 }
 
-/* Our own header; or the expiration that a plain AMQP client set beside a timestamp, which has whole seconds only. */
+/* Our own header; or the expiration that a plain AMQP client set beside a timestamp, which has
+ * whole seconds only. */
 static uint64_t expires_ms(const struct message *message)
 {
     uint64_t deadline = number_in(&message->headers, FIELD_SHUNT_DEADLINE);

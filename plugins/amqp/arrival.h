@@ -14,7 +14,8 @@ struct parcel {
     struct done *retired; /* NULL: it was not acknowledged before it is settled */
 };
 
-/* Takes over the content's memory. `origin` outlives the parcel. NULL: memory is out, the content is untouched. */
+/* Takes over the content's memory. `origin` outlives the parcel. NULL: memory is out, the
+ * content is untouched. */
 struct parcel *parcel_make(struct content *content, unsigned generation, struct slice origin);
 void parcel_free(struct parcel *parcel);
 

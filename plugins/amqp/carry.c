@@ -1,6 +1,7 @@
-/* Carrying calls, as carry.h says. A `carried` belongs to its attempt until that ends, and to the window of confirms
- * until its verdict: whichever comes last frees it. An await may first be held for a moment while the worker's reply
- * queue is being declared, since no request may leave before its reply has somewhere to go. */
+/* Carrying calls, as carry.h says. A `carried` belongs to its attempt until that ends, and to
+ * the window of confirms until its verdict: whichever comes last frees it. An await may first be
+ * held for a moment while the worker's reply queue is being declared, since no request may leave
+ * before its reply has somewhere to go. */
 #include "plugins/amqp/carry.h"
 
 #include <assert.h>
@@ -11,7 +12,8 @@
 #include "core/snapshot.h"
 #include "plugins/amqp/lane.h"
 
-/* What begin adds to a planned message: correlation ID, reply queue, expiration, the deadline's header. */
+/* What begin adds to a planned message: correlation ID, reply queue, expiration, the deadline's
+ * header. */
 enum { ADDED_ROOM = 512 };
 
 struct carried {
@@ -27,7 +29,7 @@ struct carried {
     bool in_window;
 };
 
-/* --- planning -------------------------------------------------------------------------------------- */
+/* --- planning --------------------------------------------------------------------------------- */
 
 int carry_plan(const struct call *call, const void *settings, struct plan *plan)
 {
@@ -111,7 +113,7 @@ void carry_describe(const struct call *call, const struct plan *plan,
                                   : SLICE("none: answered at once"));
 }
 
-/* --- how it ends ----------------------------------------------------------------------------------- */
+/* --- how it ends ------------------------------------------------------------------------------ */
 
 /* The attempt is over: what it had joined is left. Gives the attempt, to be told. */
 static struct attempt *part(struct carried *carried)
@@ -148,7 +150,8 @@ static void fail_unroutable(struct carried *carried)
     fail(carried, OUTCOME_REFUSED_WHOLE, REASON_unroutable, detail);
 }
 
-/* The broker closed the channel over this message or an earlier one; only the first is a missing exchange of ours. */
+/* The broker closed the channel over this message or an earlier one; only the first is a missing
+ * exchange of ours. */
 static void fail_unstored(struct carried *carried, const char *why)
 {
     const struct route_settings *route = carried->plan->settings;
@@ -226,7 +229,7 @@ static void on_handed_over(struct task *task)
     shunt->stored(part(carried));
 }
 
-/* --- how it begins --------------------------------------------------------------------------------- */
+/* --- how it begins ---------------------------------------------------------------------------- */
 
 /* The log line of the call shows what the message was known by. */
 static void note_correlation(struct attempt *attempt, const uint8_t digits[TOKEN_DIGITS])
@@ -260,7 +263,8 @@ static int publish(struct carried *carried, struct message *message, const struc
     return 0;
 }
 
-/* An await joins the table before its request leaves, and lives as long as its caller's deadline. */
+/* An await joins the table before its request leaves, and lives as long as its caller's
+ * deadline. */
 static int publish_await(struct carried *carried)
 {
     struct lane *lane = carried->lane;

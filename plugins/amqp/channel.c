@@ -1,13 +1,14 @@
-/* Channels and contents, as channel.h says. The connection hands every frame of a channel in here; a channel is known
- * to its connection from channel_open until it is closed. */
+/* Channels and contents, as channel.h says. The connection hands every frame of a channel in
+ * here; a channel is known to its connection from channel_open until it is closed. */
 #include "plugins/amqp/channel.h"
 
 #include <assert.h>
 
-/* What the properties of one message may take beside its body: the frame they came in, and their texts and places. */
+/* What the properties of one message may take beside its body: the frame they came in, and their
+ * texts and places. */
 #define CONTENT_SLACK ((size_t)FRAME_MAX * 32)
 
-/* --- opening and closing ------------------------------------------------------------------------ */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 int channel_open(struct channel *channel, struct connection *connection,
                  const struct channel_events *events)
@@ -78,7 +79,7 @@ static void on_close(struct channel *channel, const amqp_channel_close_t *close)
     closed(channel, close->reply_code != 0 ? close->reply_code : AMQP_INTERNAL_ERROR, why);
 }
 
-/* --- contents ----------------------------------------------------------------------------------- */
+/* --- contents --------------------------------------------------------------------------------- */
 
 static void protocol_broken(struct channel *channel, const char *what)
 {
@@ -189,14 +190,15 @@ static void on_body(struct channel *channel, struct slice part)
         hand_over(channel);
 }
 
-/* --- frames ------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void on_method(struct channel *channel, const amqp_method_t *method)
 {
     if (method->id == AMQP_CHANNEL_CLOSE_METHOD) {
         on_close(channel, method->decoded);
     } else if (method->id == AMQP_CHANNEL_CLOSE_OK_METHOD) {
-        /* One that answers nothing: both sides had closed at once, and the number is in use again. */
+        /* One that answers nothing: both sides had closed at once, and the number is in use
+         * again. */
         if (channel->state == CHANNEL_CLOSING)
             closed(channel, 0, "closed");
     } else if (channel->state == CHANNEL_CLOSING) {

@@ -1,4 +1,5 @@
-/* A channel of a connection: opened, used, closed by either side; contents are put together here.
+/* A channel of a connection: opened, used, closed by either side; contents are put together
+ * here.
  *
  *            channel_open         open-ok
  *   CLOSED ───────────────▶ OPENING ─────▶ OPEN          the broker's close, or the connection's end,
@@ -6,9 +7,10 @@
  *      └──────────── CLOSING ◀──────────────┘ channel_close
  *                close-ok
  *
- * Happy path: on_open → methods (on_method) and contents, which are a method, properties and a body that come in
- * several frames (wants, on_content). Failures: what cannot be read in a message makes that message malformed; what
- * breaks the protocol cuts the connection. After on_closed a channel may be opened again, or freed.
+ * Happy path: on_open → methods (on_method) and contents, which are a method, properties and a
+ * body that come in several frames (wants, on_content). Failures: what cannot be read in a
+ * message makes that message malformed; what breaks the protocol cuts the connection. After
+ * on_closed a channel may be opened again, or freed.
  */
 #ifndef AMQP_CHANNEL_H
 #define AMQP_CHANNEL_H
@@ -29,17 +31,17 @@ struct content {
     const char *malformed; /* what could not be read, or NULL */
     bool head, keeps;      /* the properties have come; the body is wanted */
     uint64_t size, got;    /* of the body, as announced and as come */
-    uint8_t
-        *body; /* where it is gathered; NULL: it came in one piece, valid during on_content only */
-    struct arena
-        arena; /* of all this; whoever wants to keep it takes it over and leaves an empty one */
+    /* where it is gathered; NULL: it came in one piece, valid during on_content only */
+    uint8_t *body;
+    /* of all this; whoever wants to keep it takes it over and leaves an empty one */
+    struct arena arena;
 };
 
 struct channel_events {
     void (*on_open)(struct channel *channel);
     void (*on_method)(struct channel *channel, const amqp_method_t *method);
-    /* Whether a content's body is to be kept; its properties are there. Otherwise it is dropped as it comes, and
-     * on_content sees none. NULL: never. */
+    /* Whether a content's body is to be kept; its properties are there. Otherwise it is dropped
+     * as it comes, and on_content sees none. NULL: never. */
     bool (*wants)(struct channel *channel, const struct content *content);
     void (*on_content)(struct channel *channel, struct content *content);
     /* `code` as the broker gave it; 0: the connection is gone, or channel_close was called. */
@@ -57,7 +59,8 @@ struct channel {
     struct content content;
 };
 
-/* Asks for a channel; on_open or on_closed follows. -1: the connection is not up or has no more of them. */
+/* Asks for a channel; on_open or on_closed follows. -1: the connection is not up or has no more
+ * of them. */
 int channel_open(struct channel *channel, struct connection *connection,
                  const struct channel_events *events) __attribute__((warn_unused_result));
 /* Closes from our side; on_closed with code 0 follows. Not open: does nothing. */
@@ -74,7 +77,7 @@ static inline void channel_send(struct channel *channel, amqp_method_number_t id
     connection_send(channel->connection, channel->number, id, method);
 }
 
-/* --- for connection.c ---------------------------------------------------------------------------------------- */
+/* --- for connection.c ------------------------------------------------------------------------- */
 
 void channel_frame(struct channel *channel, const struct frame *frame);
 /* The connection is gone. */

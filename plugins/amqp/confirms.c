@@ -1,8 +1,9 @@
-/* The window is a row of tickets in the order of the broker's numbers. Happy path: add at its end, settle anywhere, and its
- * beginning follows over what is settled. Where one ticket stays open while others pass, the row is made dense again, so
- * that a queue which never confirms costs others its own place and no more. A ticket leaves the row before its verdict is
- * told, since the teller may publish again at once. Failures: growing the row aborts without memory (a few bytes a
- * message, bounded by the window). */
+/* The window is a row of tickets in the order of the broker's numbers. Happy path: add at its
+ * end, settle anywhere, and its beginning follows over what is settled. Where one ticket stays
+ * open while others pass, the row is made dense again, so that a queue which never confirms
+ * costs others its own place and no more. A ticket leaves the row before its verdict is told,
+ * since the teller may publish again at once. Failures: growing the row aborts without memory (a
+ * few bytes a message, bounded by the window). */
 #include "plugins/amqp/confirms.h"
 
 #include <assert.h>
@@ -44,7 +45,8 @@ static void grow(struct confirms *confirms)
     confirms->room = room;
 }
 
-/* Makes the row dense; grows it where that frees less than half, so that it is done once per so many messages. */
+/* Makes the row dense; grows it where that frees less than half, so that it is done once per so
+ * many messages. */
 static void make_room(struct confirms *confirms)
 {
     size_t end = 0;

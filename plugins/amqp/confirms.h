@@ -1,8 +1,9 @@
 /* What was published on one channel and not confirmed yet (RabbitMQ's publisher confirms).
  *
- * The broker numbers what we publish from 1; each message has a ticket until its verdict: confirmed, returned (no queue
- * took it: said before its confirm, and by content, not by number), refused, or lost with the channel. Confirms may
- * come in any order and for several at once. The window is bounded by messages and by bytes. No I/O in here.
+ * The broker numbers what we publish from 1; each message has a ticket until its verdict:
+ * confirmed, returned (no queue took it: said before its confirm, and by content, not by
+ * number), refused, or lost with the channel. Confirms may come in any order and for several at
+ * once. The window is bounded by messages and by bytes. No I/O in here.
  */
 #ifndef AMQP_CONFIRMS_H
 #define AMQP_CONFIRMS_H
@@ -22,7 +23,8 @@ enum verdict {
 
 #define TOKEN_BYTES 16
 
-/* One message on its way, embedded in whoever waits. Called back exactly once, after it left the window. */
+/* One message on its way, embedded in whoever waits. Called back exactly once, after it left the
+ * window. */
 struct ticket {
     /* `why` is for a person, with VERDICT_UNSTORED and VERDICT_LOST; valid during the call. */
     void (*on_verdict)(struct ticket *ticket, enum verdict verdict, const char *why);
@@ -33,7 +35,8 @@ struct ticket {
     uint64_t sent_ms; /* monotonic */
 };
 
-/* A ticket's seat in the row, by its number; the ticket is NULL where the verdict has been given. */
+/* A ticket's seat in the row, by its number; the ticket is NULL where the verdict has been
+ * given. */
 struct seat {
     uint64_t tag;
     struct ticket *ticket;
@@ -54,13 +57,16 @@ void confirms_free(struct confirms *confirms);
 bool confirms_fits(const struct confirms *confirms, size_t bytes);
 /* Takes a ticket for a message that is being published now. It fits. */
 void confirms_add(struct confirms *confirms, struct ticket *ticket, uint64_t now_ms);
-/* A confirm or nack for `tag`, or with `multiple` for all up to it (0: all there are). How many tickets it closed, or
- * -1 for a tag that was never given. Verdicts are given meanwhile; they may add tickets. */
+/* A confirm or nack for `tag`, or with `multiple` for all up to it (0: all there are). How many
+ * tickets it closed, or -1 for a tag that was never given. Verdicts are given meanwhile; they
+ * may add tickets. */
 int confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple, enum verdict verdict);
-/* A message came back: the oldest open ticket with that token. Its confirm, which follows, is ignored. */
+/* A message came back: the oldest open ticket with that token. Its confirm, which follows, is
+ * ignored. */
 bool confirms_return(struct confirms *confirms, const uint8_t token[TOKEN_BYTES]);
-/* The broker would not take some message and closed the channel for it. It works in order, and what it had taken by then
- * may wait for its confirm; so which one it was is not known, but the newest is that one or came behind it. */
+/* The broker would not take some message and closed the channel for it. It works in order, and
+ * what it had taken by then may wait for its confirm; so which one it was is not known, but the
+ * newest is that one or came behind it. */
 void confirms_refuse_newest(struct confirms *confirms, const char *why);
 /* The channel is gone: every open ticket is lost, the count begins at 1 again. */
 void confirms_lose(struct confirms *confirms, const char *why);

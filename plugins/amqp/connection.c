@@ -1,6 +1,7 @@
-/* One connection, as connection.h says: what happens goes through the table of life.c, and this file does what it
- * says. A stream that was asked to close still belongs to us until it says that it is closed; no event but that one
- * comes from it. Memory: one read buffer's worth of frames at most, one pool for what a frame is decoded into. */
+/* One connection, as connection.h says: what happens goes through the table of life.c, and this
+ * file does what it says. A stream that was asked to close still belongs to us until it says
+ * that it is closed; no event but that one comes from it. Memory: one read buffer's worth of
+ * frames at most, one pool for what a frame is decoded into. */
 #include "plugins/amqp/connection.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ enum { GOODBYE_MS = 1000, POOL_PAGE = 4096 };
 
 static void step(struct connection *connection, enum life_event event);
 
-/* --- what the owner is told ---------------------------------------------------------------------- */
+/* --- what the owner is told ------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 0))) static void set_why(struct connection *connection,
                                                           const char *format, va_list args)
@@ -42,7 +43,8 @@ static void because_of(struct connection *connection, int error)
         because(connection, "%s", strerror(-error));
 }
 
-/* Every channel first, so that what they carried is settled before anybody hears that the connection is gone. */
+/* Every channel first, so that what they carried is settled before anybody hears that the
+ * connection is gone. */
 static void tell_down(struct connection *connection)
 {
     for (unsigned number = 1; number < CHANNELS; number++)
@@ -54,7 +56,7 @@ static void tell_down(struct connection *connection)
     connection->events->on_down(connection, connection->why);
 }
 
-/* --- what life.c says is to be done -------------------------------------------------------------- */
+/* --- what life.c says is to be done ----------------------------------------------------------- */
 
 static const struct stream_events stream_events;
 
@@ -100,7 +102,8 @@ static void serve(struct connection *connection)
     connection->events->on_up(connection);
 }
 
-/* A peer that went silent, or broke the protocol, gets a reset: what lies in buffers on the way is of no use. */
+/* A peer that went silent, or broke the protocol, gets a reset: what lies in buffers on the way
+ * is of no use. */
 static void close_stream(struct connection *connection)
 {
     assert(connection->stream != NULL && !timer_running(&connection->beat));
@@ -161,7 +164,7 @@ static void step(struct connection *connection, enum life_event event)
     actions[action](connection);
 }
 
-/* --- what happens -------------------------------------------------------------------------------- */
+/* --- what happens ----------------------------------------------------------------------------- */
 
 static void on_resolved(struct lookup *lookup, const struct address *addresses, unsigned count,
                         const char *error)
@@ -202,8 +205,8 @@ static void on_timer(struct timer *timer)
     }
 }
 
-/* Twice per heartbeat: shows that we live, and sees whether the broker does. A beat that comes late because this
- * process itself stood still says nothing about the broker. */
+/* Twice per heartbeat: shows that we live, and sees whether the broker does. A beat that comes
+ * late because this process itself stood still says nothing about the broker. */
 static void on_beat(struct timer *timer)
 {
     struct connection *connection = thing_of(timer, struct connection, beat);
@@ -333,7 +336,7 @@ static const struct stream_events stream_events = {
     .on_close = on_close,
 };
 
-/* --- for owners ---------------------------------------------------------------------------------- */
+/* --- for owners ------------------------------------------------------------------------------- */
 
 void connection_init(struct connection *connection, const struct connection_events *events,
                      struct worker *worker, const struct broker_settings *settings,
@@ -418,7 +421,8 @@ void connection_send(struct connection *connection, uint16_t channel, amqp_metho
     written(connection);
 }
 
-/* The body in as many frames as it takes; the head of the first goes with what `out` has already. */
+/* The body in as many frames as it takes; the head of the first goes with what `out` has
+ * already. */
 static void send_body(struct connection *connection, uint16_t channel, struct slice body)
 {
     size_t most = connection->frame_max - FRAME_OVERHEAD;

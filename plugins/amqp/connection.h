@@ -1,12 +1,15 @@
-/* One connection to the broker: kept up for as long as its owner wants it, whatever the network does.
+/* One connection to the broker: kept up for as long as its owner wants it, whatever the network
+ * does.
  *
- * Happy path: connection_start → resolve, dial, log in, agree on sizes → on_up → frames of channels come and go, a
- * heartbeat is sent when nothing else was → connection_stop → good-bye → on_stopped. Failures: every loss tells first
- * each channel and then on_down why; then it waits and begins again, see life.h. The broker's silence for two
- * heartbeats is a loss, and so is anything that the protocol does not allow.
+ * Happy path: connection_start → resolve, dial, log in, agree on sizes → on_up → frames of
+ * channels come and go, a heartbeat is sent when nothing else was → connection_stop → good-bye →
+ * on_stopped. Failures: every loss tells first each channel and then on_down why; then it waits
+ * and begins again, see life.h. The broker's silence for two heartbeats is a loss, and so is
+ * anything that the protocol does not allow.
  *
- * Nothing here is called back inside connection_start, _send and _publish. connection_cut and connection_stop do call
- * back, so they are called from events, timers and tasks only. Owned by one worker's thread.
+ * Nothing here is called back inside connection_start, _send and _publish. connection_cut and
+ * connection_stop do call back, so they are called from events, timers and tasks only. Owned by
+ * one worker's thread.
  */
 #ifndef AMQP_CONNECTION_H
 #define AMQP_CONNECTION_H
@@ -76,15 +79,16 @@ static inline bool connection_up(const struct connection *connection)
     return connection->life.state == LIFE_UP;
 }
 
-/* Ends it because of what the peer did, or did not do. Allowed in any state; a connection that is not there stays so. */
+/* Ends it because of what the peer did, or did not do. Allowed in any state; a connection that
+ * is not there stays so. */
 void connection_cut(struct connection *connection, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* One method. Does nothing when the connection is not open. */
 void connection_send(struct connection *connection, uint16_t channel, amqp_method_number_t id,
                      const void *method);
-/* A message: method, properties, body in as many frames as it takes. 0; -1 when the properties do not fit a frame, and
- * nothing was sent. */
+/* A message: method, properties, body in as many frames as it takes. 0; -1 when the properties
+ * do not fit a frame, and nothing was sent. */
 int connection_publish(struct connection *connection, uint16_t channel,
                        const amqp_basic_publish_t *publish, const struct message *message,
                        const struct field *extra) __attribute__((warn_unused_result));
@@ -93,7 +97,7 @@ int connection_publish(struct connection *connection, uint16_t channel,
 int connection_decode(struct connection *connection, const struct frame *frame,
                       amqp_method_t *method) __attribute__((warn_unused_result));
 
-/* --- for handshake.c --------------------------------------------------------------------------------------- */
+/* --- for handshake.c -------------------------------------------------------------------------- */
 
 /* The login is done. */
 void connection_ready(struct connection *connection);

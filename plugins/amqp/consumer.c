@@ -1,5 +1,6 @@
-/* Consumers, as consumer.h says. The channel is walked up by the answers of the broker; whatever closes it starts the
- * walk again. Leaving waits until nothing is unsettled, since a settlement needs the channel that the message came by.
+/* Consumers, as consumer.h says. The channel is walked up by the answers of the broker; whatever
+ * closes it starts the walk again. Leaving waits until nothing is unsettled, since a settlement
+ * needs the channel that the message came by.
  */
 #include "plugins/amqp/consumer.h"
 
@@ -14,7 +15,7 @@ static const struct slice consumer_tag = SLICE("shunt");
 
 static void find(struct consumer *consumer, enum consumer_step step);
 
-/* --- leaving ----------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 static void on_finish(struct task *task)
 {
@@ -59,7 +60,7 @@ void consumer_unsubscribe(void *subscription, struct done *done)
     leave(consumer);
 }
 
-/* --- the walk up --------------------------------------------------------------------------------------- */
+/* --- the walk up ------------------------------------------------------------------------------ */
 
 static void begin(struct consumer *consumer)
 {
@@ -162,7 +163,8 @@ static void consume(struct consumer *consumer)
     channel_send(&consumer->channel, AMQP_BASIC_CONSUME_METHOD, &consume);
 }
 
-/* The credit may have changed while it was being put in force: prefetch counts for new consumers only. */
+/* The credit may have changed while it was being put in force: prefetch counts for new consumers
+ * only. */
 static void started(struct consumer *consumer)
 {
     consumer->step = CONSUMER_CONSUMING;
@@ -186,7 +188,7 @@ void consumer_credit(void *subscription, unsigned credit)
         go_on(consumer);
 }
 
-/* --- what the broker says ------------------------------------------------------------------------------ */
+/* --- what the broker says --------------------------------------------------------------------- */
 
 static void on_open(struct channel *channel)
 {
@@ -210,7 +212,8 @@ static void on_found(struct consumer *consumer)
         go_on(consumer);
 }
 
-/* Somebody deleted the queue, or a cluster moves it. What is unsettled stays so: this channel lives. */
+/* Somebody deleted the queue, or a cluster moves it. What is unsettled stays so: this channel
+ * lives. */
 static void on_cancelled_by_broker(struct consumer *consumer)
 {
     lane_count(consumer->lane, "consumers_cancelled", 1);
@@ -231,7 +234,8 @@ static void tell_retired(struct parcel *parcel, int result)
     parcel->retired->on_done(parcel->retired, result);
 }
 
-/* A channel works in order: what answers our flow has passed our acknowledgement on to the queue. */
+/* A channel works in order: what answers our flow has passed our acknowledgement on to the
+ * queue. */
 static void on_retired(struct consumer *consumer)
 {
     struct link *link = list_take(&consumer->retiring);
@@ -332,7 +336,7 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
     wait_and_begin(consumer);
 }
 
-/* --- messages ------------------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void send_settlement(struct consumer *consumer, uint64_t tag, enum settlement settlement)
 {
@@ -409,7 +413,7 @@ static const struct channel_events channel_events = {
     .on_closed = on_closed,
 };
 
-/* --- subscribing ----------------------------------------------------------------------------------------- */
+/* --- subscribing ------------------------------------------------------------------------------ */
 
 /* Names that we make of the queue's own, "<queue>.delay.<ms>", must be names, too. */
 static bool name_fits(struct lane *lane, const char *queue)
@@ -468,7 +472,7 @@ int consumer_subscribe(void *at, const struct values *values, struct intake *int
     return 0;
 }
 
-/* --- replies (threat 7) ------------------------------------------------------------------------------------ */
+/* --- replies (threat 7) ----------------------------------------------------------------------- */
 
 static bool fits(const char *pattern, struct slice name)
 {
@@ -478,7 +482,8 @@ static bool fits(const char *pattern, struct slice name)
     return slice_is(name, pattern);
 }
 
-/* Whether a name is that of a queue, or one that we make of it: "<queue>.dead", "<queue>.delay.<ms>". */
+/* Whether a name is that of a queue, or one that we make of it: "<queue>.dead",
+ * "<queue>.delay.<ms>". */
 static bool is_made_of(struct slice name, struct slice queue)
 {
     if (name.len < queue.len || !slice_starts(name, queue))
@@ -487,7 +492,8 @@ static bool is_made_of(struct slice name, struct slice queue)
     return rest.len == 0 || slice_is(rest, ".dead") || slice_starts(rest, SLICE(".delay."));
 }
 
-/* What is consumed here, or elsewhere in this process: not every worker has a share in each subscription. */
+/* What is consumed here, or elsewhere in this process: not every worker has a share in each
+ * subscription. */
 static bool is_our_own(const struct lane *lane, struct slice name)
 {
     list_each (&lane->consumers, link) {

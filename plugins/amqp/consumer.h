@@ -1,14 +1,16 @@
-/* One subscription on its own channel: finds its queues, consumes, hands messages up, settles them.
+/* One subscription on its own channel: finds its queues, consumes, hands messages up, settles
+ * them.
  *
  *    AWAY ─▶ OPENING ─▶ FINDING (queue, then dead letters) ─▶ LIMITING ─▶ STARTING ─▶ CONSUMING
  *      ▲                                          │                           │ another credit
  *      └── the broker's close, a lost connection  └─▶ RESTING ◀── STOPPING ◀──┘
  *                                                     credit 0
  *
- * Happy path: declare passively, and only what is missing for real; qos is the credit; consume; each message becomes an
- * arrival until it is settled on the channel that it came from. Failures: the channel is lost → on_lost, and all again
- * with a wait where the broker had refused something; the queue is deleted → declared again; what cannot be read as a
- * message is an arrival marked malformed, for the dead letters.
+ * Happy path: declare passively, and only what is missing for real; qos is the credit; consume;
+ * each message becomes an arrival until it is settled on the channel that it came from.
+ * Failures: the channel is lost → on_lost, and all again with a wait where the broker had
+ * refused something; the queue is deleted → declared again; what cannot be read as a message is
+ * an arrival marked malformed, for the dead letters.
  */
 #ifndef AMQP_CONSUMER_H
 #define AMQP_CONSUMER_H
@@ -53,10 +55,10 @@ struct consumer {
     uint64_t restored_ms;       /* when the queue for dead letters was last declared again */
     struct timer again;
     struct delay delays[DELAYS_KNOWN];
-    struct list
-        retiring; /* of struct parcel: acknowledged, in the order of the broker's answers to our flow */
-    struct list
-        stale; /* of struct parcel: could not be acknowledged any more, and who asked is told */
+    /* of struct parcel: acknowledged, in the order of the broker's answers to our flow */
+    struct list retiring;
+    /* of struct parcel: could not be acknowledged any more, and who asked is told */
+    struct list stale;
     struct task tell_stale;
     struct done *leaving; /* unsubscribed: told when nothing is left */
     struct task finish;
@@ -69,8 +71,9 @@ static inline struct consumer *consumer_of(struct link *link)
 
 /* The consuming connection is up. */
 void consumer_start(struct consumer *consumer);
-/* A dead letter came back: somebody deleted their queue. Declared where delay queues are, so that a broker which refuses
- * that closes no channel with messages or replies on it; a letter that is posted a moment later finds it. */
+/* A dead letter came back: somebody deleted their queue. Declared where delay queues are, so
+ * that a broker which refuses that closes no channel with messages or replies on it; a letter
+ * that is posted a moment later finds it. */
 void consumer_restore_dead(struct consumer *consumer);
 
 /* The functions of the same names in struct source. */

@@ -1,5 +1,5 @@
-/* Frames, as frame.h says. Everything that a broker sends passes frames_next first, so it trusts nothing: the size
- * is checked before anything is kept, and no more than one frame ever is. */
+/* Frames, as frame.h says. Everything that a broker sends passes frames_next first, so it trusts
+ * nothing: the size is checked before anything is kept, and no more than one frame ever is. */
 #include "plugins/amqp/frame.h"
 
 #include <assert.h>
@@ -32,7 +32,8 @@ static int least_payload(uint8_t type)
     }
 }
 
-/* How long the frame is whose first bytes these are: 0 when too few are there to tell, -1 when it is none. */
+/* How long the frame is whose first bytes these are: 0 when too few are there to tell, -1 when
+ * it is none. */
 static int whole_length(struct frames *frames, struct slice bytes)
 {
     if (bytes.len > 0 && least_payload(bytes.at[0]) < 0)

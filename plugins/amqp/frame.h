@@ -2,9 +2,10 @@
  *
  *     type (1) channel (2) size (4) payload (size) 0xCE
  *
- * Happy path in: frames_next again and again on what was read; a frame that is whole in those bytes is handed
- * out in place, one that is not is gathered. Failure: anything that a peer of ours would not send (type,
- * channel, size, end mark) ends the connection, with a reason. Owned by one connection.
+ * Happy path in: frames_next again and again on what was read; a frame that is whole in those
+ * bytes is handed out in place, one that is not is gathered. Failure: anything that a peer of
+ * ours would not send (type, channel, size, end mark) ends the connection, with a reason. Owned
+ * by one connection.
  */
 #ifndef AMQP_FRAME_H
 #define AMQP_FRAME_H
@@ -15,9 +16,11 @@
 /* What frames cost beside their payload. */
 #define FRAME_HEAD     7
 #define FRAME_OVERHEAD 8
-/* The most we offer and take, RabbitMQ's own default: a stack of 8 MiB decodes any table that fits. */
+/* The most we offer and take, RabbitMQ's own default: a stack of 8 MiB decodes any table that
+ * fits. */
 #define FRAME_MAX 131072
-/* What holds until the sizes are negotiated; the specification's 4096 would do, brokers send a bit more. */
+/* What holds until the sizes are negotiated; the specification's 4096 would do, brokers send a
+ * bit more. */
 #define FRAME_MAX_EARLY 8192
 /* Class, weight and body size before the properties of a content header. */
 #define CONTENT_HEAD 12
@@ -36,8 +39,8 @@ struct frames {
     const char *why;       /* after -1 */
 };
 
-/* Takes the next frame off `bytes`: 1, and `*frame`; 0 when the rest, which is kept, is no whole frame; -1 when
- * the peer talks nonsense or memory is out, and `why` says so. */
+/* Takes the next frame off `bytes`: 1, and `*frame`; 0 when the rest, which is kept, is no whole
+ * frame; -1 when the peer talks nonsense or memory is out, and `why` says so. */
 int frames_next(struct frames *frames, struct slice *bytes, struct frame *frame)
     __attribute__((warn_unused_result));
 /* Forgets what was gathered: a new connection begins. */
@@ -46,7 +49,8 @@ void frames_clear(struct frames *frames);
 /* Appends a method. Its texts are within their limits: checked where they came from. */
 void frame_put_method(struct bytes *out, uint16_t channel, amqp_method_number_t id,
                       const void *method);
-/* Appends a content header with `properties` of at most `room` bytes. 0, or -1 when they need more. */
+/* Appends a content header with `properties` of at most `room` bytes. 0, or -1 when they need
+ * more. */
 int frame_put_header(struct bytes *out, uint16_t channel, uint64_t body_size,
                      const amqp_basic_properties_t *properties, size_t room)
     __attribute__((warn_unused_result));

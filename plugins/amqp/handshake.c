@@ -1,6 +1,7 @@
-/* The login as a table of what is awaited. Happy path: START (we answer with our name, abilities and the password) →
- * TUNE (the smaller of each size) → open the virtual host → OPEN_OK. Failure: any other method, a server without
- * PLAIN, sizes below the specification's: cut. A refused password comes as connection.close, which connection.c takes. */
+/* The login as a table of what is awaited. Happy path: START (we answer with our name, abilities
+ * and the password) → TUNE (the smaller of each size) → open the virtual host → OPEN_OK.
+ * Failure: any other method, a server without PLAIN, sizes below the specification's: cut. A
+ * refused password comes as connection.close, which connection.c takes. */
 #include "plugins/amqp/handshake.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* A lane, as lane.h says: it wires connections, publishers, pulse, replies and consumers together, and tells how the
- * broker is. Nothing here carries a message. */
+/* A lane, as lane.h says: it wires connections, publishers, pulse, replies and consumers
+ * together, and tells how the broker is. Nothing here carries a message. */
 #include "plugins/amqp/lane.h"
 
 #include <assert.h>
@@ -29,15 +29,15 @@ void lane_log(const struct lane *lane, enum level level, const char *format, ...
     lane->settings->shunt->log(lane->settings->broker, lane->worker, level, "%s", text);
 }
 
-/* --- how the broker is ----------------------------------------------------------------------------- */
+/* --- how the broker is ------------------------------------------------------------------------ */
 
 static bool awaits(const struct lane *lane)
 {
     return atomic_load_explicit(&lane->settings->awaits, memory_order_acquire);
 }
 
-/* Whether calls find all that they need. The consuming connection is waited for, unless it has failed meanwhile: then
- * calls that wait for replies are refused one by one, and events go on. */
+/* Whether calls find all that they need. The consuming connection is waited for, unless it has
+ * failed meanwhile: then calls that wait for replies are refused one by one, and events go on. */
 static bool is_settled(const struct lane *lane)
 {
     for (size_t i = 0; i < PUBLISHERS; i++)
@@ -89,14 +89,15 @@ int lane_refusal(const struct lane *lane)
     return lane->publishing.blocked || lane->pulse.late ? -REASON_broker_blocked : 0;
 }
 
-/* --- the publishing connection ----------------------------------------------------------------------- */
+/* --- the publishing connection ---------------------------------------------------------------- */
 
 static struct lane *lane_of_publishing(struct connection *connection)
 {
     return thing_of(connection, struct lane, publishing);
 }
 
-/* What keeps the other connection waiting is over for this one: no reason to sit out its backoff. */
+/* What keeps the other connection waiting is over for this one: no reason to sit out its
+ * backoff. */
 static void hurry(struct connection *connection)
 {
     if (connection->life.state == LIFE_WAITING)
@@ -141,7 +142,7 @@ static void on_publishing_blocked(struct connection *connection, const char *why
     lane_report(lane);
 }
 
-/* --- the consuming connection ------------------------------------------------------------------------ */
+/* --- the consuming connection ----------------------------------------------------------------- */
 
 static struct lane *lane_of_consuming(struct connection *connection)
 {
@@ -179,7 +180,7 @@ static void on_consuming_blocked(struct connection *connection, const char *why)
              why != NULL ? why : "no more");
 }
 
-/* --- what changes on them ------------------------------------------------------------------------------ */
+/* --- what changes on them --------------------------------------------------------------------- */
 
 static void on_publisher_change(struct publisher *publisher)
 {
@@ -198,7 +199,7 @@ static void on_replies_change(struct replies *replies)
     lane_report(replies->lane);
 }
 
-/* --- attaching ----------------------------------------------------------------------------------------- */
+/* --- attaching -------------------------------------------------------------------------------- */
 
 /* The service's name as part of a queue's: what is unusual there becomes '_'. */
 static void name_queues(struct lane *lane)
@@ -282,7 +283,7 @@ int lane_attach(void *instance, struct worker *worker, void **lane)
     return 0;
 }
 
-/* --- detaching ----------------------------------------------------------------------------------------- */
+/* --- detaching -------------------------------------------------------------------------------- */
 
 static bool has_unconfirmed(const struct lane *lane)
 {

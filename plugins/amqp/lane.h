@@ -1,13 +1,15 @@
-/* What one worker has of one RabbitMQ broker: two connections, what is published and what is consumed over them.
+/* What one worker has of one RabbitMQ broker: two connections, what is published and what is
+ * consumed over them.
  *
  *   publishing ── publishers: to queues, to exchanges, letters, delays ── pulse
  *   consuming ─── replies ── consumers (consumer.h)
  *
  * Two, so that replies and messages are still read while the broker blocks who publishes.
  *
- * Happy path: lane_attach dials both → channels open → UP → … → lane_detach: what is unconfirmed is waited for, a
- * second at most, both say good-bye, done. Failures: each connection comes back by itself; when the publishing one is
- * lost after it was up, the consuming one is cut too, since whatever killed it may have gone unnoticed there.
+ * Happy path: lane_attach dials both → channels open → UP → … → lane_detach: what is unconfirmed
+ * is waited for, a second at most, both say good-bye, done. Failures: each connection comes back
+ * by itself; when the publishing one is lost after it was up, the consuming one is cut too,
+ * since whatever killed it may have gone unnoticed there.
  */
 #ifndef AMQP_LANE_H
 #define AMQP_LANE_H

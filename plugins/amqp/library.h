@@ -1,8 +1,9 @@
-/* rabbitmq-c, of which only the codec is used: methods, properties and field tables to bytes and back.
+/* rabbitmq-c, of which only the codec is used: methods, properties and field tables to bytes and
+ * back.
  *
- * Its connection object is not: its sockets block, and its reader keeps a pool of a frame's size for
- * every channel number that a peer writes, loses the connection to one message whose headers it cannot
- * decode, and copies every body. Cutting bytes into frames is frame.c's.
+ * Its connection object is not: its sockets block, and its reader keeps a pool of a frame's size
+ * for every channel number that a peer writes, loses the connection to one message whose headers
+ * it cannot decode, and copies every body. Cutting bytes into frames is frame.c's.
  */
 #ifndef AMQP_LIBRARY_H
 #define AMQP_LIBRARY_H

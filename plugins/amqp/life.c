@@ -1,6 +1,6 @@
-/* The diagram of life.h as a table: rows are states, columns events, each cell the next state and what
- * the owner must do. Failures: a cell that is not filled aborts; every CLOSED before STOP leads to
- * LIFE_WAIT, READY resets the backoff. */
+/* The diagram of life.h as a table: rows are states, columns events, each cell the next state
+ * and what the owner must do. Failures: a cell that is not filled aborts; every CLOSED before
+ * STOP leads to LIFE_WAIT, READY resets the backoff. */
 #include "plugins/amqp/life.h"
 
 #include <assert.h>
@@ -10,8 +10,8 @@ struct rule {
     enum life_action action;
 };
 
-/* LIFE_IDLE as the next state marks what cannot happen: nothing leads back there. CUT may come again
- * while the stream is already closing, since several things notice a dead peer. */
+/* LIFE_IDLE as the next state marks what cannot happen: nothing leads back there. CUT may come
+ * again while the stream is already closing, since several things notice a dead peer. */
 static const struct rule rules[LIFE_STATES][LIFE_EVENTS] = {
     [LIFE_IDLE] = {
         [LIFE_START] = { LIFE_RESOLVING, LIFE_RESOLVE },

@@ -1,8 +1,11 @@
-/* The life of one connection to the broker: when to ask for its address, dial, log in, serve, wait.
+/* The life of one connection to the broker: when to ask for its address, dial, log in, serve,
+ * wait.
  *
  * Happy path: START → resolve → RESOLVED → dial → CONNECTED → open (log in) → READY → serve.
- * CUT is our wish to end it (silence, nonsense, too late): the stream is closed, and its end is CLOSED.
- * CLOSED is the end of the stream, or of the attempt to get one: wait, each time longer, and begin again.
+ * CUT is our wish to end it (silence, nonsense, too late): the stream is closed, and its end is
+ * CLOSED.
+ * CLOSED is the end of the stream, or of the attempt to get one: wait, each time longer, and
+ * begin again.
  * STOP says good-bye where there is somebody to say it to, and nothing comes after STOPPED.
  *
  *          START           RESOLVED         CONNECTED          READY
@@ -68,8 +71,9 @@ struct life {
 };
 
 /* Moves by one event and says what to do about it. `chance` is a random number, for the jitter;
- * `*delay_ms` is set for LIFE_WAIT only: between half of the backoff and all of it, the backoff doubling
- * from first_ms to max_ms. An event that cannot happen in this state is a bug of the owner: abort. */
+ * `*delay_ms` is set for LIFE_WAIT only: between half of the backoff and all of it, the backoff
+ * doubling from first_ms to max_ms. An event that cannot happen in this state is a bug of the
+ * owner: abort. */
 enum life_action life_step(struct life *life, enum life_event event, uint32_t chance,
                            uint32_t *delay_ms);
 

@@ -1,10 +1,11 @@
 /* Letters, as post.h says.
  *
- * A delayed message waits in a queue that nobody consumes, `<queue>.delay.<ms>`: its messages expire together after
- * that time, and the broker moves each back to the subscription's queue. Such a queue vanishes by itself some minutes
- * after its last declaration, whatever is in it, so it is declared again well before that, on the channel on which the
- * message follows: in order, without a wait. Failure: a declaration that the broker refuses closes that channel, and
- * the letters on it are unknown.
+ * A delayed message waits in a queue that nobody consumes, `<queue>.delay.<ms>`: its messages
+ * expire together after that time, and the broker moves each back to the subscription's queue.
+ * Such a queue vanishes by itself some minutes after its last declaration, whatever is in it, so
+ * it is declared again well before that, on the channel on which the message follows: in order,
+ * without a wait. Failure: a declaration that the broker refuses closes that channel, and the
+ * letters on it are unknown.
  */
 #include "plugins/amqp/post.h"
 
@@ -28,7 +29,8 @@ struct posted {
     struct done *done;
 };
 
-/* The queue that it went to is not there: somebody deleted it. The next one that is posted finds it again. */
+/* The queue that it went to is not there: somebody deleted it. The next one that is posted finds
+ * it again. */
 static void restore_queue(const struct posted *posted)
 {
     struct consumer *consumer = posted->consumer;
@@ -55,7 +57,7 @@ static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *
     done->on_done(done, (int)outcomes[verdict]);
 }
 
-/* --- delay queues ------------------------------------------------------------------------------------ */
+/* --- delay queues ----------------------------------------------------------------------------- */
 
 uint64_t post_delay_step(uint64_t ms)
 {
@@ -129,7 +131,7 @@ static void ensure_delay_queue(struct consumer *consumer, struct channel *channe
     declare(consumer, channel, name, ms);
 }
 
-/* --- publishing -------------------------------------------------------------------------------------- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 static int post(struct consumer *consumer, enum letter_kind kind, const struct outgoing *outgoing,
                 const uint8_t token[TOKEN_BYTES], struct done *done)
@@ -151,7 +153,8 @@ static int post(struct consumer *consumer, enum letter_kind kind, const struct o
     return refused;
 }
 
-/* A reply is known by where it goes and what it answers; a plain RPC client sees no header of ours in it. */
+/* A reply is known by where it goes and what it answers; a plain RPC client sees no header of
+ * ours in it. */
 static int send_reply(struct consumer *consumer, const struct letter *letter, struct done *done)
 {
     const struct message *message = letter->message;

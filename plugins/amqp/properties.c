@@ -1,6 +1,7 @@
-/* Properties, as properties.h says. Happy path in: the raw bytes are walked once without trust (lengths, kinds,
- * depth), so that the library's recursive decoder only ever sees what is shallow and consistent; then each header is
- * turned to text. Failures: -1 with a reason for the dead letter; the arena's cap and memory are reasons too. */
+/* Properties, as properties.h says. Happy path in: the raw bytes are walked once without trust
+ * (lengths, kinds, depth), so that the library's recursive decoder only ever sees what is
+ * shallow and consistent; then each header is turned to text. Failures: -1 with a reason for the
+ * dead letter; the arena's cap and memory are reasons too. */
 #include "plugins/amqp/properties.h"
 
 #include <assert.h>
@@ -12,7 +13,8 @@
 enum { DEPTH_MAX = 4 };
 /* RabbitMQ takes no longer expiration than an unsigned number of 32 bits says. */
 static const uint64_t ttl_max_ms = UINT32_MAX;
-/* Flags, and the length or number of every property that is not a text; three digits' worth of slack. */
+/* Flags, and the length or number of every property that is not a text; three digits' worth of
+ * slack. */
 enum { FIXED_SIZE = 128 };
 
 /* --- out ------------------------------------------------------------------------------------- */
@@ -54,8 +56,9 @@ const char *properties_flaw(const struct message *message)
     return NULL;
 }
 
-/* Headers by which RabbitMQ sends a message to further queues. A copy that we make of somebody's message goes where we
- * send it and nowhere else; and RabbitMQ closes the channel for one whose value is no array. */
+/* Headers by which RabbitMQ sends a message to further queues. A copy that we make of somebody's
+ * message goes where we send it and nowhere else; and RabbitMQ closes the channel for one whose
+ * value is no array. */
 static bool is_address(struct slice name)
 {
     return slice_is(name, "CC") || slice_is(name, "BCC");
@@ -97,8 +100,8 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : (one > other) - (one < other);
 }
 
-/* The fields, those of one name together: a stranger's message may have so many that comparing each with each would
- * hold up everybody. NULL: no memory. */
+/* The fields, those of one name together: a stranger's message may have so many that comparing
+ * each with each would hold up everybody. NULL: no memory. */
 static const struct field **sorted(const struct fields *fields, struct arena *scratch)
 {
     const struct field **order = arena_try(scratch, ((size_t)fields->count + 1) * sizeof *order);
@@ -231,8 +234,9 @@ static bool take_short(struct slice *bytes)
     return bytes->len > 0 && take(bytes, 1 + (size_t)bytes->at[0]);
 }
 
-/* Whether these values, each behind its name in a table, are consistent and nest `levels` deep at most. Each length is
- * within the one around it: the decoder would follow an inner length past an outer one, and recurse for ever. */
+/* Whether these values, each behind its name in a table, are consistent and nest `levels` deep
+ * at most. Each length is within the one around it: the decoder would follow an inner length
+ * past an outer one, and recurse for ever. */
 static const char *walk_values(struct slice values, bool named, unsigned levels)
 {
     while (values.len > 0) {
@@ -264,7 +268,8 @@ static const char *walk_values(struct slice values, bool named, unsigned levels)
     return NULL;
 }
 
-/* What is wrong with the header table in raw properties, or NULL. Flags first, then texts, then the table (§4.2.6.1). */
+/* What is wrong with the header table in raw properties, or NULL. Flags first, then texts, then
+ * the table (§4.2.6.1). */
 static const char *walk_headers(struct slice raw)
 {
     if (raw.len < 2)
@@ -284,9 +289,10 @@ static const char *walk_headers(struct slice raw)
     return walk_values(slice_of(rest.at + 4, number_32(rest.at)), true, DEPTH_MAX);
 }
 
-/* --- in: values to text ------------------------------------------------------------------------ */
+/* --- in: values to text ----------------------------------------------------------------------- */
 
-/* A table or array that brokers and their plugins add by themselves, and that no HTTP header ever was. */
+/* A table or array that brokers and their plugins add by themselves, and that no HTTP header
+ * ever was. */
 static bool brokers_own(struct slice name)
 {
     return slice_is(name, "x-death") || slice_is(name, "x-shovelled") ||

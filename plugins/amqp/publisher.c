@@ -1,6 +1,7 @@
-/* A publisher, as publisher.h says. What it learns comes as methods on its channel: confirms and nacks by number,
- * returned messages by content, a close by the broker, after which the channel is opened again: a moment later, or at
- * once where it was closed for an exchange that is not there, which is then not asked for again for a moment. */
+/* A publisher, as publisher.h says. What it learns comes as methods on its channel: confirms and
+ * nacks by number, returned messages by content, a close by the broker, after which the channel
+ * is opened again: a moment later, or at once where it was closed for an exchange that is not
+ * there, which is then not asked for again for a moment. */
 #include "plugins/amqp/publisher.h"
 
 #include <assert.h>
@@ -19,7 +20,7 @@ static void set_ready(struct publisher *publisher, bool ready)
     publisher->on_change(publisher);
 }
 
-/* --- what comes ---------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static void on_open(struct channel *channel)
 {
@@ -64,8 +65,9 @@ static void on_content(struct channel *channel, struct content *content)
         confirms_return(&publisher->confirms, token);
 }
 
-/* Whether it was closed for a message that the broker looked at and did not take: no such exchange, no right to publish
- * there, properties or a size that it refuses. All that is checked before anything is stored. */
+/* Whether it was closed for a message that the broker looked at and did not take: no such
+ * exchange, no right to publish there, properties or a size that it refuses. All that is checked
+ * before anything is stored. */
 static bool refused_message(const struct channel *channel, unsigned code)
 {
     return channel->blamed == AMQP_BASIC_PUBLISH_METHOD &&
@@ -135,7 +137,7 @@ static void on_reopen(struct timer *timer)
     publisher_start(thing_of(timer, struct publisher, reopen));
 }
 
-/* --- for owners ---------------------------------------------------------------------------------- */
+/* --- for owners ------------------------------------------------------------------------------- */
 
 void publisher_init(struct publisher *publisher, struct lane *lane, struct connection *connection,
                     const char *what, size_t window, size_t window_bytes)

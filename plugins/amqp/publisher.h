@@ -1,9 +1,11 @@
 /* Publishing on one channel, every message confirmed.
  *
- * Happy path: the channel is opened and set to confirm → ready → publisher_publish gives each message a ticket → its
- * verdict. Several of these share a connection, so that a channel which the broker closes (an exchange that is not
- * there) takes only its own messages along. Failures: refused before anything is sent (not ready, blocked, a
- * destination that has not confirmed for a second, an exchange that was missing just now, a full window, properties too large); after that the ticket tells.
+ * Happy path: the channel is opened and set to confirm → ready → publisher_publish gives each
+ * message a ticket → its verdict. Several of these share a connection, so that a channel which
+ * the broker closes (an exchange that is not there) takes only its own messages along. Failures:
+ * refused before anything is sent (not ready, blocked, a destination that has not confirmed for
+ * a second, an exchange that was missing just now, a full window, properties too large); after
+ * that the ticket tells.
  */
 #ifndef AMQP_PUBLISHER_H
 #define AMQP_PUBLISHER_H
@@ -13,7 +15,8 @@
 
 /* A destination whose oldest message has waited that long for its confirm gets no further ones. */
 #define STUCK_MS 1000
-/* An exchange that was not there is asked for once in that time, since each asking closes the channel for all. */
+/* An exchange that was not there is asked for once in that time, since each asking closes the
+ * channel for all. */
 #define MISSING_MS    1000
 #define MISSING_KNOWN 8
 
@@ -54,8 +57,8 @@ void publisher_stop(struct publisher *publisher);
 /* A hash of where a message goes. */
 uint32_t destination_hash(struct slice exchange, struct slice routing_key);
 
-/* Publishes with mandatory set: 0, and the ticket (token, destination, on_verdict are set) gets its verdict later. Or a
- * negative REASON_…: nothing was sent. Never calls back at once. */
+/* Publishes with mandatory set: 0, and the ticket (token, destination, on_verdict are set) gets
+ * its verdict later. Or a negative REASON_…: nothing was sent. Never calls back at once. */
 int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing,
                       struct ticket *ticket) __attribute__((warn_unused_result));
 

@@ -1,6 +1,6 @@
-/* The probe, as pulse.h says: send → confirm → wait → send …, at most one under way. Failure: a broker that closes the
- * channel (no right to publish to the default exchange) gets no further probe on this connection; then only the age of
- * real messages tells. */
+/* The probe, as pulse.h says: send → confirm → wait → send …, at most one under way. Failure: a
+ * broker that closes the channel (no right to publish to the default exchange) gets no further
+ * probe on this connection; then only the age of real messages tells. */
 #include "plugins/amqp/pulse.h"
 
 #include <assert.h>

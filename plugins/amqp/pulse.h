@@ -1,9 +1,11 @@
-/* Whether the broker still takes messages: one small one of our own, again and again, on a channel of its own.
+/* Whether the broker still takes messages: one small one of our own, again and again, on a
+ * channel of its own.
  *
- * A connection that publishes nothing is not told of an alarm, and a broker that stands still says nothing at all; the
- * probe makes both known within two seconds. It goes to a queue that nobody has, without `mandatory`, so the broker
- * drops it and confirms. Failure: a confirm that takes longer than PULSE_LATE_MS makes it `late`, until it comes. When
- * this process itself stood still, the broker's silence is excused for a moment: what it said is yet to be read.
+ * A connection that publishes nothing is not told of an alarm, and a broker that stands still
+ * says nothing at all; the probe makes both known within two seconds. It goes to a queue that
+ * nobody has, without `mandatory`, so the broker drops it and confirms. Failure: a confirm that
+ * takes longer than PULSE_LATE_MS makes it `late`, until it comes. When this process itself
+ * stood still, the broker's silence is excused for a moment: what it said is yet to be read.
  */
 #ifndef AMQP_PULSE_H
 #define AMQP_PULSE_H

@@ -1,5 +1,6 @@
-/* Replies, as replies.h says. The channel is walked up in one order: declare, qos, consume. Acknowledged in one go at
- * the end of a turn: what was on its way when the connection broke comes again, and finds nobody waiting. */
+/* Replies, as replies.h says. The channel is walked up in one order: declare, qos, consume.
+ * Acknowledged in one go at the end of a turn: what was on its way when the connection broke
+ * comes again, and finds nobody waiting. */
 #include "plugins/amqp/replies.h"
 
 #include <assert.h>
@@ -10,7 +11,7 @@
 
 enum { FIRST_ROOM = 64, PREFETCH = 512, EXPIRES_MS = 60000, AGAIN_MS = 1000 };
 
-/* --- the table ------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 /* Tokens are our own random bits, so their first ones spread over the buckets as they are. */
 static struct waiter **bucket(const struct replies *replies, const uint8_t token[TOKEN_BYTES])
@@ -84,7 +85,7 @@ struct waiter *replies_find(const struct replies *replies, const uint8_t token[T
     return waiter;
 }
 
-/* --- the queue ------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void set_state(struct replies *replies, enum replies_state state)
 {
@@ -94,8 +95,8 @@ static void set_state(struct replies *replies, enum replies_state state)
     replies->on_change(replies);
 }
 
-/* Durable, since RabbitMQ 4 retires what is not; not exclusive, since that locks us out while a half-open connection
- * of ours lives on; gone by itself a minute after we are. */
+/* Durable, since RabbitMQ 4 retires what is not; not exclusive, since that locks us out while a
+ * half-open connection of ours lives on; gone by itself a minute after we are. */
 static void declare(struct replies *replies)
 {
     amqp_table_entry_t arguments[] = {
@@ -162,7 +163,7 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
     set_state(replies, REPLIES_REFUSED);
 }
 
-/* --- what comes ------------------------------------------------------------------------------------ */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static struct waiter *waiter_of(const struct replies *replies, const struct content *content)
 {
@@ -218,7 +219,7 @@ static const struct channel_events channel_events = {
     .on_closed = on_closed,
 };
 
-/* --- for owners ------------------------------------------------------------------------------------ */
+/* --- for owners ------------------------------------------------------------------------------- */
 
 static void on_again(struct timer *timer)
 {

@@ -1,9 +1,10 @@
 /* Replies: a queue of our own per worker, and which call each reply answers.
  *
- * Happy path: the queue is declared under a name that nobody can guess, and consumed; a call that waits joins the table
- * under its token before its request is published; its reply takes it out and is told. After a lost connection the same
- * queue is declared and consumed again, so replies survive that. Failures: a reply that nobody waits for (late, stale,
- * repeated, forged) is counted and dropped; one that is too large is never held. The table is bounded.
+ * Happy path: the queue is declared under a name that nobody can guess, and consumed; a call
+ * that waits joins the table under its token before its request is published; its reply takes it
+ * out and is told. After a lost connection the same queue is declared and consumed again, so
+ * replies survive that. Failures: a reply that nobody waits for (late, stale, repeated, forged)
+ * is counted and dropped; one that is too large is never held. The table is bounded.
  */
 #ifndef AMQP_REPLIES_H
 #define AMQP_REPLIES_H
@@ -24,7 +25,8 @@ struct waiter {
     bool joined;
     uint8_t token[TOKEN_BYTES];
     uint64_t max_reply;
-    /* Once, after it left the table. `message` for REPLY_WHOLE, during the call only; `why` for REPLY_MALFORMED. */
+    /* Once, after it left the table. `message` for REPLY_WHOLE, during the call only; `why` for
+     * REPLY_MALFORMED. */
     void (*on_reply)(struct waiter *waiter, enum reply reply, const struct message *message,
                      const char *why);
 };

@@ -1,8 +1,9 @@
 /* The tables of settings that this plugin adds, and what they mean.
  *
- * Happy path: the tables have checked types and ranges; here the URL is taken apart (by the library, in a copy that
- * holds the password and is never printed) and names are held against AMQP's limits. Failure: complaints, each at its
- * setting, and nothing else has happened. Control thread.
+ * Happy path: the tables have checked types and ranges; here the URL is taken apart (by the
+ * library, in a copy that holds the password and is never printed) and names are held against
+ * AMQP's limits. Failure: complaints, each at its setting, and nothing else has happened.
+ * Control thread.
  */
 #include "plugins/amqp/settings.h"
 

@@ -1,4 +1,5 @@
-/* Tokens, as token.h says. A message without a readable one gets one that nothing was published with. */
+/* Tokens, as token.h says. A message without a readable one gets one that nothing was published
+ * with. */
 #include "plugins/amqp/token.h"
 
 const struct slice token_header = SLICE("shunt-letter");

@@ -1,7 +1,8 @@
 /* What tells one published message from all others: 128 random bits, written as 32 hex digits.
  *
- * It travels as the correlation ID, so that nobody can guess which call a reply would answer; a letter, whose
- * correlation ID belongs to somebody else, has it in a header of its own, or is known by where it goes.
+ * It travels as the correlation ID, so that nobody can guess which call a reply would answer; a
+ * letter, whose correlation ID belongs to somebody else, has it in a header of its own, or is
+ * known by where it goes.
  */
 #ifndef AMQP_TOKEN_H
 #define AMQP_TOKEN_H

@@ -1,5 +1,5 @@
-/* The plugin: what Shunt calls, in one table. Calls are carry.c's, lanes lane.c's, the receiving half consumer.c's and
- * post.c's; this manual page's words are settings.c's. */
+/* The plugin: what Shunt calls, in one table. Calls are carry.c's, lanes lane.c's, the receiving
+ * half consumer.c's and post.c's; this manual page's words are settings.c's. */
 #include "plugin.h"
 #include "plugins/amqp/carry.h"
 #include "plugins/amqp/consumer.h"

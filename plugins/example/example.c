@@ -1,9 +1,10 @@
 /* The smallest complete transport, to be copied: an event becomes a line of a file.
  *
- * Happy path: open reads the broker's block → attach opens the file for a worker → begin appends the body, and at the end
- * of the turn the caller is answered. Failures: a file that cannot be opened (no lane: every call gets 503), a body that
- * is no single line (400), a write that fails (503: nothing was stored) or stops half-way (504: unknown). Writing to a file blocks the loop for a moment:
- * fine for an example, never for a network.
+ * Happy path: open reads the broker's block → attach opens the file for a worker → begin appends
+ * the body, and at the end of the turn the caller is answered. Failures: a file that cannot be
+ * opened (no lane: every call gets 503), a body that is no single line (400), a write that fails
+ * (503: nothing was stored) or stops half-way (504: unknown). Writing to a file blocks the loop
+ * for a moment: fine for an example, never for a network.
  */
 #include <assert.h>
 #include <errno.h>
@@ -43,7 +44,7 @@ static const struct setting broker_settings[] = {
 };
 static const struct setting no_settings[] = { { 0 } };
 
-/* --- the control thread --------------------------------------------------------------------------------------------- */
+/* --- the control thread ----------------------------------------------------------------------- */
 
 static int open_broker(const struct host *host, struct broker *broker, const struct values *values,
                        struct complaints *complaints, void **instance)
@@ -63,7 +64,7 @@ static void close_broker(void *instance)
     free(instance);
 }
 
-/* --- a worker's thread ---------------------------------------------------------------------------------------------- */
+/* --- a worker's thread ------------------------------------------------------------------------ */
 
 static int attach(void *instance, struct worker *worker, void **lane)
 {
@@ -121,7 +122,8 @@ static void on_turn_end(struct task *task)
     /* the attempt is gone now */
 }
 
-/* 0: `stored` or `fail` follows, never at once. A negative reason: nothing was written and nothing follows. */
+/* 0: `stored` or `fail` follows, never at once. A negative reason: nothing was written and
+ * nothing follows. */
 static int begin(struct attempt *attempt)
 {
     struct lane *lane = attempt->lane;

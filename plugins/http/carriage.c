@@ -1,11 +1,12 @@
 /* See carriage.h.
  *
- * Happy path: a pooled connection is there at once, the head leaves with this turn, room for the body is given at its
- * end, and the answer passes through as it comes. A client that waits for a 100 is told what the upstream says, or after
- * EXPECT_MS that it may send.
- * Failures: no connection: NOT_SENT. A connection that closes without an answer may have carried the request: it is sent
- * again only if it was an old connection, the method is idempotent and no body was asked for (RFC 9112 §9.3.1); else
- * MAYBE_SENT, as with everything that goes wrong later.
+ * Happy path: a pooled connection is there at once, the head leaves with this turn, room for the
+ * body is given at its end, and the answer passes through as it comes. A client that waits for a
+ * 100 is told what the upstream says, or after EXPECT_MS that it may send.
+ * Failures: no connection: NOT_SENT. A connection that closes without an answer may have carried
+ * the request: it is sent again only if it was an old connection, the method is idempotent and
+ * no body was asked for (RFC 9112 §9.3.1); else MAYBE_SENT, as with everything that goes wrong
+ * later.
  */
 #include "plugins/http/carriage.h"
 
@@ -26,8 +27,8 @@ struct carriage {
     bool waits;            /* for it */
     bool replayed;
     bool ended; /* the request is complete */
-    bool
-        streaming; /* core was told of room: it keeps nothing of the body that could be sent again */
+    /* core was told of room: it keeps nothing of the body that could be sent again */
+    bool streaming;
     struct fields trailers;
     size_t granted; /* body bytes that core may still send */
 };
@@ -37,7 +38,7 @@ static const struct host *host_of(const struct carriage *carriage)
     return carriage->lane->host;
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void rest(struct carriage *carriage)
 {
@@ -64,7 +65,7 @@ enum outcome carriage_cancel(struct attempt *attempt)
     return sent ? OUTCOME_MAYBE_SENT : OUTCOME_NOT_SENT;
 }
 
-/* --- the request's body ------------------------------------------------------------------------- */
+/* --- the request's body ----------------------------------------------------------------------- */
 
 /* Tells core of room, when there is enough to be worth it. */
 static void grant(struct carriage *carriage)
@@ -129,7 +130,7 @@ void carriage_room(struct attempt *attempt, size_t bytes)
         client_room(carriage->trip.client, bytes);
 }
 
-/* --- the connection ----------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void open_tunnel(struct carriage *carriage, struct client *client)
 {
@@ -201,7 +202,7 @@ static int seek(struct carriage *carriage)
     return found < 0 ? found : 0;
 }
 
-/* --- the answer --------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static struct carriage *carriage_of(struct trip *trip)
 {
@@ -216,7 +217,8 @@ static void on_interim(struct trip *trip, const struct head *head)
         stop_waiting(carriage);
 }
 
-/* An upgrade that happens frees the way for what the client sends; any other answer keeps what waited waiting. */
+/* An upgrade that happens frees the way for what the client sends; any other answer keeps what
+ * waited waiting. */
 static void on_head(struct trip *trip, const struct head *head)
 {
     struct carriage *carriage = carriage_of(trip);
@@ -307,7 +309,7 @@ static const struct trip_events trip_events = {
     .room = on_room,
 };
 
-/* --- the beginning ------------------------------------------------------------------------------ */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 struct slice carriage_authority(const struct head *request, const struct plan *plan)
 {

@@ -1,4 +1,5 @@
-/* One attempt to forward a call: a connection sought, the request sent on it, its answer passed on.
+/* One attempt to forward a call: a connection sought, the request sent on it, its answer passed
+ * on.
  *
  *            pool_seek                on_client, head sent           answer's head … end
  *   begin ─────────────▶ SEEKING ────────────────────────▶ ON ITS WAY ─────────────────▶ done

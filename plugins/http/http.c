@@ -1,7 +1,7 @@
 /* The http transport: lanes, and what a plan says of itself. An attempt's life is in carriage.c.
  *
- * It has no settings of its own: core reads a route's `upstream`. Failures to connect and to carry are told attempt by
- * attempt; a lane is always up.
+ * It has no settings of its own: core reads a route's `upstream`. Failures to connect and to
+ * carry are told attempt by attempt; a lane is always up.
  */
 #include "plugins/http/http.h"
 
@@ -14,7 +14,7 @@
 #include "http/writing.h"
 #include "plugins/http/carriage.h"
 
-/* --- instance and lanes ------------------------------------------------------------------------- */
+/* --- instance and lanes ----------------------------------------------------------------------- */
 
 static int open_instance(const struct host *host, struct broker *broker,
                          const struct values *values, struct complaints *complaints,
@@ -62,7 +62,7 @@ static void detach(void *own, struct done *done)
     pools_free(lane->pools, &lane->closed);
 }
 
-/* --- what a plan says of itself ----------------------------------------------------------------- */
+/* --- what a plan says of itself --------------------------------------------------------------- */
 
 static void say(struct description *description, const char *name, struct slice value)
 {

@@ -1,7 +1,8 @@
 /* Blocks in a chain, each filled from its start; what does not fit opens a new one.
  *
- * Block sizes double up to 32 KiB, so that a small call costs one allocation and a large one few. A thing larger than
- * that gets a block of its own size. Failures: the cap, and malloc; both are NULL to the caller.
+ * Block sizes double up to 32 KiB, so that a small call costs one allocation and a large one
+ * few. A thing larger than that gets a block of its own size. Failures: the cap, and malloc;
+ * both are NULL to the caller.
  */
 #include "base/arena.h"
 

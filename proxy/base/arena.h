@@ -1,7 +1,8 @@
 /* Memory that dies all at once: one arena per call, per connection head, per snapshot.
  *
- * Blocks are chained; the first can come from a pool. An arena has a hard cap, so that a peer can never make one call
- * cost more than was decided. Not thread-safe: an arena belongs to whoever owns the thing it serves.
+ * Blocks are chained; the first can come from a pool. An arena has a hard cap, so that a peer
+ * can never make one call cost more than was decided. Not thread-safe: an arena belongs to
+ * whoever owns the thing it serves.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -25,7 +26,8 @@ void arena_init(struct arena *arena, size_t cap);
 /* Frees everything. The arena is empty and usable afterwards. */
 void arena_clear(struct arena *arena);
 
-/* `size` bytes aligned for any type, zeroed; NULL at the cap or when memory is out. For what a peer sized. */
+/* `size` bytes aligned for any type, zeroed; NULL at the cap or when memory is out. For what a
+ * peer sized. */
 void *arena_try(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
 /* The same for small things of fixed size; aborts instead of returning NULL. */

@@ -1,5 +1,5 @@
-/* Room doubles as it is needed, up to the cap. Once something did not fit, nothing further is taken, so that what is
- * there is always a true beginning of what was meant; `full` tells. */
+/* Room doubles as it is needed, up to the cap. Once something did not fit, nothing further is
+ * taken, so that what is there is always a true beginning of what was meant; `full` tells. */
 #include "base/bytes.h"
 
 #include <assert.h>
@@ -114,7 +114,8 @@ void bytes_vprintf(struct bytes *bytes, const char *format, va_list args)
     va_end(again);
 }
 
-/* The length of the UTF-8 sequence at the start (RFC 3629 §4: no overlong forms, no surrogates), or 0. */
+/* The length of the UTF-8 sequence at the start (RFC 3629 §4: no overlong forms, no surrogates),
+ * or 0. */
 static size_t utf8_len(struct slice text)
 {
     const uint8_t *at = text.at;

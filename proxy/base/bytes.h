@@ -1,7 +1,8 @@
-/* A growing run of bytes that is written at the end: heads being built, log lines, output that waits.
+/* A growing run of bytes that is written at the end: heads being built, log lines, output that
+ * waits.
  *
- * It has a cap; passing it sets `full` and drops what does not fit, so that a chain of appends is checked once, at
- * its end. Owned by one thread.
+ * It has a cap; passing it sets `full` and drops what does not fit, so that a chain of appends
+ * is checked once, at its end. Owned by one thread.
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
@@ -19,7 +20,8 @@ struct bytes {
 };
 
 void bytes_free(struct bytes *bytes);
-/* Makes room for `more` bytes and returns where they go; NULL when full. The writer adds to `len` what it wrote. */
+/* Makes room for `more` bytes and returns where they go; NULL when full. The writer adds to
+ * `len` what it wrote. */
 uint8_t *bytes_reserve(struct bytes *bytes, size_t more);
 void bytes_add(struct bytes *bytes, struct slice slice);
 void bytes_text(struct bytes *bytes, const char *text);
@@ -29,7 +31,8 @@ void bytes_printf(struct bytes *bytes, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void bytes_vprintf(struct bytes *bytes, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-/* A JSON string with its quotes: controls, quotes and bytes that are no UTF-8 are escaped (RFC 8259 §7). */
+/* A JSON string with its quotes: controls, quotes and bytes that are no UTF-8 are escaped (RFC
+ * 8259 §7). */
 void bytes_json(struct bytes *bytes, struct slice text);
 
 static inline struct slice bytes_slice(const struct bytes *bytes)

@@ -1,8 +1,9 @@
 /* An array in an arena, walked from its start: messages have tens of fields, not thousands.
  *
- * field_token is on the path of every field of every head. For each length there is a comparison with just the names
- * of that length, which the compiler makes from FIELD_NAMES: all others vanish, since lengths are constants there.
- * Failure: the arena's cap, when the array grows or a copy is asked for.
+ * field_token is on the path of every field of every head. For each length there is a comparison
+ * with just the names of that length, which the compiler makes from FIELD_NAMES: all others
+ * vanish, since lengths are constants there. Failure: the arena's cap, when the array grows or a
+ * copy is asked for.
  */
 #include "base/fields.h"
 

@@ -1,8 +1,10 @@
-/* Header fields and trailers: an ordered list of names and values as they were written, found without case.
+/* Header fields and trailers: an ordered list of names and values as they were written, found
+ * without case.
  *
- * Names that the proxy itself asks for have a token, resolved once when a field is added, so that a look-up is a walk
- * over small integers. Names and values are slices into memory that lives at least as long as the list (usually the
- * call's arena). Order and case are kept; repeated names stay apart (RFC 9110 §5.3).
+ * Names that the proxy itself asks for have a token, resolved once when a field is added, so
+ * that a look-up is a walk over small integers. Names and values are slices into memory that
+ * lives at least as long as the list (usually the call's arena). Order and case are kept;
+ * repeated names stay apart (RFC 9110 §5.3).
  */
 #ifndef BASE_FIELDS_H
 #define BASE_FIELDS_H
@@ -91,10 +93,12 @@ const struct field *fields_find_name(const struct fields *fields, struct slice n
 unsigned fields_times(const struct fields *fields, enum field_name token);
 /* Removes every field of that name, keeping the order of the rest. */
 void fields_remove(struct fields *fields, enum field_name token);
-/* Whether any value of that name has `word` in its comma-separated list, without case (RFC 9110 §5.6.1). */
+/* Whether any value of that name has `word` in its comma-separated list, without case (RFC 9110
+ * §5.6.1). */
 bool fields_lists(const struct fields *fields, enum field_name token, struct slice word);
 
-/* Hop-by-hop by itself, whatever Connection says (RFC 9110 §7.6.1): never forwarded, never sent to a broker. */
+/* Hop-by-hop by itself, whatever Connection says (RFC 9110 §7.6.1): never forwarded, never sent
+ * to a broker. */
 bool field_is_hop_by_hop(enum field_name token);
 /* A name that RFC 9110 §5.1 allows: a token of at least one character. */
 bool field_name_valid(struct slice name);

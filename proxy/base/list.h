@@ -1,4 +1,5 @@
-/* An intrusive doubly linked list: a thing carries its own links, so joining and leaving never allocates. */
+/* An intrusive doubly linked list: a thing carries its own links, so joining and leaving never
+ * allocates. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

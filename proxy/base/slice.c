@@ -1,4 +1,5 @@
-/* Looking at bytes, and counting who still needs them. Nothing here allocates but buffer_try, and nothing else fails. */
+/* Looking at bytes, and counting who still needs them. Nothing here allocates but buffer_try,
+ * and nothing else fails. */
 #include "base/slice.h"
 
 #include <assert.h>

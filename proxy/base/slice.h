@@ -1,7 +1,9 @@
-/* A run of bytes that somebody else owns, and the reference-counted buffer that may be that somebody.
+/* A run of bytes that somebody else owns, and the reference-counted buffer that may be that
+ * somebody.
  *
- * A slice with `hold == NULL` is valid during the current call only, unless the place that hands it out says how long
- * (an arena, a string literal). With `hold`, it is valid as long as a reference to that buffer is kept.
+ * A slice with `hold == NULL` is valid during the current call only, unless the place that hands
+ * it out says how long (an arena, a string literal). With `hold`, it is valid as long as a
+ * reference to that buffer is kept.
  */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
@@ -68,7 +70,8 @@ size_t slice_find(struct slice slice, uint8_t byte);
 struct slice slice_trim(struct slice slice);
 /* A decimal number and nothing else: 0, or -1 when it is not one or does not fit. */
 int slice_number(struct slice slice, uint64_t *number) __attribute__((warn_unused_result));
-/* FNV-1a of the bytes, for tables in memory; not for strangers' keys without a bound on their number. */
+/* FNV-1a of the bytes, for tables in memory; not for strangers' keys without a bound on their
+ * number. */
 uint64_t slice_hash(struct slice slice);
 
 #endif

@@ -1,8 +1,10 @@
-/* A binary heap of pointers, each timer knowing its place, so that moving and stopping one needs no search.
+/* A binary heap of pointers, each timer knowing its place, so that moving and stopping one needs
+ * no search.
  *
- * Happy path: start puts a timer at the end and lets it rise; run takes the first as long as it is due. A start in the
- * middle of run is never due in the same run, so a timer that starts itself again cannot keep the loop from its work.
- * Failure: only growth allocates, a few bytes per timer, and aborts when memory is out.
+ * Happy path: start puts a timer at the end and lets it rise; run takes the first as long as it
+ * is due. A start in the middle of run is never due in the same run, so a timer that starts
+ * itself again cannot keep the loop from its work. Failure: only growth allocates, a few bytes
+ * per timer, and aborts when memory is out.
  */
 #include "base/timer.h"
 

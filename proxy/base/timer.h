@@ -1,8 +1,9 @@
 /* Timers of one loop, on whatever clock that loop has.
  *
- * A wheel of its own beside the loop: the loop asks for the next moment, and tells it how late it is. Thereby a test
- * that owns the clock owns every timeout in the program. Times are milliseconds on a monotonic clock. Owned and called
- * by one worker's thread; starting and stopping are O(log n) and never allocate after growth.
+ * A wheel of its own beside the loop: the loop asks for the next moment, and tells it how late
+ * it is. Thereby a test that owns the clock owns every timeout in the program. Times are
+ * milliseconds on a monotonic clock. Owned and called by one worker's thread; starting and
+ * stopping are O(log n) and never allocate after growth.
  */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
@@ -19,15 +20,15 @@ struct timer {
 struct timers {
     struct timer **heap; /* heap[0] is due first */
     uint32_t count, cap;
-    uint64_t
-        now_ms; /* what starting counts from: as of the last timers_run, or moved on by the loop's owner */
+    /* what starting counts from: as of the last timers_run, or moved on by the loop's owner */
+    uint64_t now_ms;
 };
 
 /* Stops all of them and frees the heap. */
 void timers_clear(struct timers *timers);
 
-/* Fires once, `after_ms` from the loop's current time; 0 counts as 1, so that no timer comes twice in one run. A timer
- * that runs already is moved. `on_timer` is set before. */
+/* Fires once, `after_ms` from the loop's current time; 0 counts as 1, so that no timer comes
+ * twice in one run. A timer that runs already is moved. `on_timer` is set before. */
 void timer_start(struct timers *timers, struct timer *timer, uint64_t after_ms);
 /* Stopping one that does not run is allowed. */
 void timer_stop(struct timers *timers, struct timer *timer);

@@ -12,7 +12,8 @@ struct check {
     struct complaints *complaints;
 };
 
-/* Whether something in a list of the top level could not be read, so that what seems missing may be there. */
+/* Whether something in a list of the top level could not be read, so that what seems missing may
+ * be there. */
 static bool is_broken(const struct check *check, const char *list)
 {
     const config_setting_t *setting = config_setting_get_member(

@@ -1,5 +1,6 @@
-/* What no single table can see: names that must exist or must not repeat, addresses, patterns, routes in each other's
- * way. Each check complains by itself; together they see the configuration only after the tables took it. */
+/* What no single table can see: names that must exist or must not repeat, addresses, patterns,
+ * routes in each other's way. Each check complains by itself; together they see the
+ * configuration only after the tables took it. */
 #ifndef CONFIG_CHECKS_H
 #define CONFIG_CHECKS_H
 
@@ -10,12 +11,14 @@
 void config_check(const struct config *config, const struct document *document,
                   struct complaints *complaints);
 
-/* patterns.c: `path`, `path_regex`, `host`, `method` of a route's match or of an entry of `allow`. */
+/* patterns.c: `path`, `path_regex`, `host`, `method` of a route's match or of an entry of
+ * `allow`. */
 void check_match(const struct values *match, const struct document *document,
                  struct complaints *complaints);
 void check_allow(const struct values *allow, struct complaints *complaints);
 
-/* cover.c: what a route matches, looked up once, since each route is compared with all that stand above it. */
+/* cover.c: what a route matches, looked up once, since each route is compared with all that
+ * stand above it. */
 struct conditions {
     const struct value *hosts, *methods, *headers, *query;
     const char *path, *regex; /* NULL: not written */

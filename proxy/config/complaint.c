@@ -1,5 +1,6 @@
-/* Collecting complaints. They live in an arena of their own, since they outlive a configuration that was refused;
- * names of files are copied for the same reason. How they look is written in report.c. */
+/* Collecting complaints. They live in an arena of their own, since they outlive a configuration
+ * that was refused; names of files are copied for the same reason. How they look is written in
+ * report.c. */
 #include "config/complaint.h"
 
 #include <assert.h>

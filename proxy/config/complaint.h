@@ -4,8 +4,8 @@
  *         tiemout = "5s";
  *         ^
  *
- * Collected by whoever finds a mistake (scanner, tables, plugins, cross checks), printed once at the end. Values of
- * secret settings and of ${VARIABLES} never go in here.
+ * Collected by whoever finds a mistake (scanner, tables, plugins, cross checks), printed once at
+ * the end. Values of secret settings and of ${VARIABLES} never go in here.
  */
 #ifndef CONFIG_COMPLAINT_H
 #define CONFIG_COMPLAINT_H
@@ -46,7 +46,8 @@ struct complaints {
 void complaints_init(struct complaints *complaints);
 void complaints_clear(struct complaints *complaints);
 
-/* Adds one. The arguments are copied. After 200 errors further ones are counted only. Never returns NULL. */
+/* Adds one. The arguments are copied. After 200 errors further ones are counted only. Never
+ * returns NULL. */
 struct complaint *complain(struct complaints *complaints, struct place place, const char *what, ...)
     __attribute__((format(printf, 3, 4), returns_nonnull));
 struct complaint *warn(struct complaints *complaints, struct place place, const char *what, ...)
@@ -58,16 +59,19 @@ void complaint_hint(struct complaints *complaints, struct complaint *complaint, 
 
 /* Keeps a copy of a file's text, so that its lines can be shown. */
 void complaints_source(struct complaints *complaints, const char *file, struct slice text);
-/* Lines are shown without their values, since any may be a secret; this value is none and may be shown. */
+/* Lines are shown without their values, since any may be a secret; this value is none and may be
+ * shown. */
 void complaints_reveal(struct complaints *complaints, struct place place);
 
 /* Prints all, sorted by file and line, each with its source line and a caret under the column. */
 void complaints_print(const struct complaints *complaints, FILE *out, bool json);
 
-/* The same as text to a descriptor that perhaps nobody reads: what is not taken within `patience_ms` is dropped. */
+/* The same as text to a descriptor that perhaps nobody reads: what is not taken within
+ * `patience_ms` is dropped. */
 void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms);
 
-/* The entry of `names` (ends with NULL) nearest to `wrong` in Damerau-Levenshtein distance, or NULL if none is near. */
+/* The entry of `names` (ends with NULL) nearest to `wrong` in Damerau-Levenshtein distance, or
+ * NULL if none is near. */
 const char *nearest_name(const char *wrong, const char *const *names);
 
 #endif

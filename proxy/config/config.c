@@ -1,4 +1,5 @@
-/* The steps of loading, in order. Each works on what the one before understood, so that one run tells all. */
+/* The steps of loading, in order. Each works on what the one before understood, so that one run
+ * tells all. */
 #include "config/config.h"
 
 #include <assert.h>

@@ -1,7 +1,8 @@
 /* Loading a configuration: text → scanner → libconfig → tables → cross checks → values.
  *
- * Happy path: config_load returns a configuration without a complaint. Otherwise it returns what could be understood
- * or NULL, and the complaints have at least one error; nothing else happens. Runs on any thread, blocking (files).
+ * Happy path: config_load returns a configuration without a complaint. Otherwise it returns what
+ * could be understood or NULL, and the complaints have at least one error; nothing else happens.
+ * Runs on any thread, blocking (files).
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -12,8 +13,9 @@
 /* Where the tables of plugins come from; core/plugins.c answers it. */
 struct catalog {
     void *context;
-    /* The rows that plugin `name` adds to a broker, to a style's block of a route, to a subscription. NULL with
-     * `*why` set when there is no such plugin; a pointer to an empty table when it does not carry that style. */
+    /* The rows that plugin `name` adds to a broker, to a style's block of a route, to a
+     * subscription. NULL with `*why` set when there is no such plugin; a pointer to an empty
+     * table when it does not carry that style. */
     const struct setting *(*broker)(void *context, const char *name, const char **why);
     const struct setting *(*route)(void *context, const char *name, enum style style);
     const struct setting *(*subscription)(void *context, const char *name);
@@ -30,7 +32,8 @@ struct config {
 
 struct config *config_load(const char *path, const struct catalog *catalog,
                            struct complaints *complaints);
-/* The same from memory, for tests and fuzzing; `path` names it in complaints and is the base of includes. */
+/* The same from memory, for tests and fuzzing; `path` names it in complaints and is the base of
+ * includes. */
 struct config *config_load_text(const char *path, struct slice text, const struct catalog *catalog,
                                 struct complaints *complaints);
 void config_free(struct config *config);

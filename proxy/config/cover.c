@@ -1,5 +1,6 @@
-/* A route can never win when one above it takes every call that it would: when each condition of the one above is
- * implied by the conditions below. Only certain cases are told; two regular expressions are compared as texts. */
+/* A route can never win when one above it takes every call that it would: when each condition of
+ * the one above is implied by the conditions below. Only certain cases are told; two regular
+ * expressions are compared as texts. */
 #include <assert.h>
 #include <strings.h>
 
@@ -96,7 +97,8 @@ static const char *segment_end(const char *path)
     return path + strcspn(path, "/");
 }
 
-/* Segment by segment; "{id}" takes any but an empty one, and "*" at the end all that follows, nothing too. */
+/* Segment by segment; "{id}" takes any but an empty one, and "*" at the end all that follows,
+ * nothing too. */
 static bool path_takes(const char *wide, const char *narrow)
 {
     while (*wide != '\0') {

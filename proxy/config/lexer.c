@@ -1,5 +1,5 @@
-/* The happy path: skip blanks, comments and includes, take the longest token. An included file is read as if its text
- * stood in the place of the line that names it, as libconfig does it. */
+/* The happy path: skip blanks, comments and includes, take the longest token. An included file
+ * is read as if its text stood in the place of the line that names it, as libconfig does it. */
 #include "config/lexer.h"
 
 #include <assert.h>
@@ -223,7 +223,8 @@ static bool skip_to_token(struct lexer *lexer)
     }
 }
 
-/* How long the text of a string is when its closing quote is missing: what ends the line is likely punctuation. */
+/* How long the text of a string is when its closing quote is missing: what ends the line is
+ * likely punctuation. */
 static size_t unclosed_len(struct slice line)
 {
     while (line.len > 0 && strchr(" \t\r;,)]}", line.at[line.len - 1]) != NULL)

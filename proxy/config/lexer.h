@@ -1,7 +1,9 @@
-/* From files to tokens, each with its place: the lexical half of libconfig's grammar, includes and comments done.
+/* From files to tokens, each with its place: the lexical half of libconfig's grammar, includes
+ * and comments done.
  *
- * What is no token (a string that is not closed, a byte that is no text) is complained about here, once, and a token
- * that was meant is handed on, so that reading goes on behind it. Blocking: it opens included files.
+ * What is no token (a string that is not closed, a byte that is no text) is complained about
+ * here, once, and a token that was meant is handed on, so that reading goes on behind it.
+ * Blocking: it opens included files.
  */
 #ifndef CONFIG_LEXER_H
 #define CONFIG_LEXER_H
@@ -41,7 +43,8 @@ struct lexer {
 void lexer_start(struct lexer *lexer, const char *path, struct slice text);
 /* Moves to the next token; after TOKEN_END it stays there. */
 void lexer_next(struct lexer *lexer);
-/* Takes all that follows a word up to a blank or a separator into it: text that lacks its quotes. */
+/* Takes all that follows a word up to a blank or a separator into it: text that lacks its
+ * quotes. */
 void lexer_widen(struct lexer *lexer);
 /* Whether the current token is the first of its line, and a name with '=' after it. */
 bool lexer_at_setting(const struct lexer *lexer);

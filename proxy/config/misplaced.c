@@ -1,5 +1,5 @@
-/* What to say of a key that is not known where it stands: what could stand there, which name is near, and where the
- * word belongs if it is a word of ours at all. */
+/* What to say of a key that is not known where it stands: what could stand there, which name is
+ * near, and where the word belongs if it is a word of ours at all. */
 #include <assert.h>
 
 #include "base/bytes.h"

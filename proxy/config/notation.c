@@ -1,5 +1,5 @@
-/* One reader per type, found in a table by the type. Each says what is wrong and what it expected; where the value
- * stands is its caller's business. */
+/* One reader per type, found in a table by the type. Each says what is wrong and what it
+ * expected; where the value stands is its caller's business. */
 #include "config/notation.h"
 
 #include <arpa/inet.h>

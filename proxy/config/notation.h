@@ -1,4 +1,5 @@
-/* How single values are written: numbers, durations, sizes, addresses, hosts, URLs, header lines. */
+/* How single values are written: numbers, durations, sizes, addresses, hosts, URLs, header
+ * lines. */
 #ifndef CONFIG_NOTATION_H
 #define CONFIG_NOTATION_H
 

@@ -78,7 +78,8 @@ static const struct node *node_at(const struct document *document, struct place 
     return NULL;
 }
 
-/* The column of the byte that is the `offset`th after escapes are read; the string's own if that cannot be said. */
+/* The column of the byte that is the `offset`th after escapes are read; the string's own if that
+ * cannot be said. */
 static struct place inside(const struct document *document, struct place place, size_t offset)
 {
     const struct node *node = node_at(document, place);

@@ -1,5 +1,6 @@
-/* Which plugin has a say in a group. A broker names its plugin; a subscription and the block of a style name a broker;
- * the block of `sync` belongs to the built-in plugin `http`. Read from the tree, since routes may stand before brokers.
+/* Which plugin has a say in a group. A broker names its plugin; a subscription and the block of
+ * a style name a broker; the block of `sync` belongs to the built-in plugin `http`. Read from
+ * the tree, since routes may stand before brokers.
  */
 #include <assert.h>
 
@@ -77,7 +78,8 @@ static struct further broker_rows(const struct reader *reader, const config_sett
     return (struct further){ .unknown = true };
 }
 
-/* Where there is no such plugin, it is told at the broker; here only what a plugin that is there cannot do. */
+/* Where there is no such plugin, it is told at the broker; here only what a plugin that is there
+ * cannot do. */
 static struct further rows_by_broker(const struct reader *reader, const config_setting_t *group,
                                      const char *style)
 {

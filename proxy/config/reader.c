@@ -1,5 +1,6 @@
-/* Each row of the table looks for its key, reads what it finds by its type, and takes its default otherwise; then
- * what no row asked for is complained of. A value that is wrong is complained of once and reads as its default. */
+/* Each row of the table looks for its key, reads what it finds by its type, and takes its
+ * default otherwise; then what no row asked for is complained of. A value that is wrong is
+ * complained of once and reads as its default. */
 #include "config/reader.h"
 
 #include <assert.h>
@@ -38,7 +39,8 @@ static bool mentions_variable(struct slice literal)
     return literal.len > 0 && memmem(literal.at, literal.len, "${", 2) != NULL;
 }
 
-/* A value as it may be repeated in a complaint: as it was written, so that a variable stays a name; nothing of a secret. */
+/* A value as it may be repeated in a complaint: as it was written, so that a variable stays a
+ * name; nothing of a secret. */
 static const char *shown(const struct reader *reader, const struct setting *row,
                          const config_setting_t *setting)
 {
@@ -210,7 +212,8 @@ static void read_texts(const struct reader *reader, const config_setting_t *sett
 static struct values *defaults(const struct reader *reader, const struct setting *rows,
                                struct place place);
 
-/* Defaults are written in the tables as a user would write them; a list of texts has ", " between them. */
+/* Defaults are written in the tables as a user would write them; a list of texts has ", "
+ * between them. */
 static void take_default(const struct reader *reader, struct value *value)
 {
     const struct setting *row = value->setting;
@@ -343,7 +346,8 @@ static const config_setting_t *find(const config_setting_t *group, const char *k
     return config_setting_get_member(group, key);
 }
 
-/* A key that was mistyped is told where it stands; that the right one is missing need not be told too. */
+/* A key that was mistyped is told where it stands; that the right one is missing need not be
+ * told too. */
 static bool is_mistyped(const config_setting_t *group, const char *key)
 {
     const char *const names[] = { key, NULL };

@@ -15,11 +15,13 @@ struct reader {
 /* Rows beyond a group's own table, from a plugin. */
 struct further {
     const struct setting *rows; /* ends with a NULL key; NULL: none */
-    bool
-        unknown; /* the plugin could not be found, so that nothing can be said of keys that are not in the table */
+    /* the plugin could not be found, so that nothing can be said of keys that are not in the
+     * table */
+    bool unknown;
 };
 
-/* Reads a group by its table and complains of all that is wrong in it. `title` is for sentences: "a route". */
+/* Reads a group by its table and complains of all that is wrong in it. `title` is for sentences:
+ * "a route". */
 struct values *read_group(const struct reader *reader, const config_setting_t *group,
                           const struct setting *rows, struct further further, const char *title);
 
@@ -27,8 +29,9 @@ struct values *read_group(const struct reader *reader, const config_setting_t *g
 struct further plugged_rows(const struct reader *reader, const struct setting *row,
                             const config_setting_t *group);
 
-/* plugged.c: the plugin of the broker at that index, NULL if it has none; `*end` behind the last. Whoever looks for
- * words of plugins looks at these only, since to ask for another would load it. */
+/* plugged.c: the plugin of the broker at that index, NULL if it has none; `*end` behind the
+ * last. Whoever looks for words of plugins looks at these only, since to ask for another would
+ * load it. */
 const char *plugin_used(const struct reader *reader, unsigned index, bool *end);
 
 /* misplaced.c: what to say of a key that is not known where it stands. */

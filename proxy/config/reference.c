@@ -1,4 +1,5 @@
-/* The reference: one table per group of settings, in the order of the file, plugins' settings after a group's own. */
+/* The reference: one table per group of settings, in the order of the file, plugins' settings
+ * after a group's own. */
 #include <assert.h>
 #include <stdio.h>
 

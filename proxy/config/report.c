@@ -1,7 +1,8 @@
 /* Writing complaints down, for people with the line and a caret, for programs as JSON.
  *
- * A shown line could betray a password, even one whose name was mistyped. So every value in it is covered, and every
- * comment left out, except for those values that were recognised as settings that are no secret.
+ * A shown line could betray a password, even one whose name was mistyped. So every value in it
+ * is covered, and every comment left out, except for those values that were recognised as
+ * settings that are no secret.
  */
 #include "config/report.h"
 
@@ -100,7 +101,8 @@ static size_t character_len(struct slice text)
     return len;
 }
 
-/* Text that a terminal will not obey: controls, the upper ones too, and what is no UTF-8 become '?'. */
+/* Text that a terminal will not obey: controls, the upper ones too, and what is no UTF-8 become
+ * '?'. */
 static void add_plain(struct bytes *to, struct slice text)
 {
     while (text.len > 0) {
@@ -154,8 +156,8 @@ static void add_piece(struct bytes *to, const struct source *source, struct plac
         *caret = start + (covered ? 0 : place_column - here.column);
 }
 
-/* The line as it may be shown, as far as it is near the place: a line can be as long as the file. `*caret` is where the
- * column comes to stand when what is before it is covered. */
+/* The line as it may be shown, as far as it is near the place: a line can be as long as the
+ * file. `*caret` is where the column comes to stand when what is before it is covered. */
 static void add_line(struct bytes *to, const struct source *source, struct place place,
                      size_t *caret)
 {

@@ -1,8 +1,8 @@
 /* libconfig's grammar by recursive descent: settings, groups, lists, arrays, scalars.
  *
- * A syntax error is told once per line. Reading goes on at the next ';', at what closes the group, or at a line that
- * begins with `name =`. Everything around the error is marked broken, so that nobody complains of what is missing
- * there. A repeated setting is told and dropped.
+ * A syntax error is told once per line. Reading goes on at the next ';', at what closes the
+ * group, or at a line that begins with `name =`. Everything around the error is marked broken,
+ * so that nobody complains of what is missing there. A repeated setting is told and dropped.
  */
 #include "config/scanner.h"
 
@@ -83,7 +83,8 @@ static bool is_open(const struct scanner *scanner, int closer)
     return closer > ' ' && closer < 0x7f && strchr(scanner->closers, closer) != NULL;
 }
 
-/* To where reading can go on: behind a ';', before what closes, before a line that begins a setting. */
+/* To where reading can go on: behind a ';', before what closes, before a line that begins a
+ * setting. */
 static void recover(struct scanner *scanner)
 {
     mark_broken(scanner);
@@ -221,7 +222,8 @@ static void read_word(struct scanner *scanner, struct node *node)
     next(scanner);
 }
 
-/* Strings side by side are one string to libconfig. In a list that is a comma that was forgotten. */
+/* Strings side by side are one string to libconfig. In a list that is a comma that was
+ * forgotten. */
 static void read_string(struct scanner *scanner, struct node *node, bool in_list)
 {
     struct bytes *text = &scanner->document->text;

@@ -1,9 +1,10 @@
 /* Our own look at the text before libconfig gets it.
  *
- * It keeps what libconfig drops (columns, the text of a number, where a value came from), takes the stricter reading
- * where versions of libconfig differ, and goes on behind a syntax error, so that all mistakes are told in one run.
- * What it understood is written down again in a form that every version reads alike; libconfig builds its tree from
- * that, with one node of ours hooked to each of its settings.
+ * It keeps what libconfig drops (columns, the text of a number, where a value came from), takes
+ * the stricter reading where versions of libconfig differ, and goes on behind a syntax error, so
+ * that all mistakes are told in one run. What it understood is written down again in a form that
+ * every version reads alike; libconfig builds its tree from that, with one node of ours hooked
+ * to each of its settings.
  */
 #ifndef CONFIG_SCANNER_H
 #define CONFIG_SCANNER_H

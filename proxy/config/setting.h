@@ -1,7 +1,8 @@
 /* One row per setting: everything that is known of it, said once.
  *
- * Parsing, defaults, ranges, error texts, help and the reference are all read from these rows. A table is an array of
- * rows that ends with a row whose key is NULL. Tables are constant; plugins bring their own.
+ * Parsing, defaults, ranges, error texts, help and the reference are all read from these rows. A
+ * table is an array of rows that ends with a row whose key is NULL. Tables are constant; plugins
+ * bring their own.
  */
 #ifndef CONFIG_SETTING_H
 #define CONFIG_SETTING_H

@@ -1,5 +1,5 @@
-/* Asking a configuration. A table has a few dozen rows at most and is asked when things are built, never per call, so
- * a walk along the rows is enough. */
+/* Asking a configuration. A table has a few dozen rows at most and is asked when things are
+ * built, never per call, so a walk along the rows is enough. */
 #include "config/values.h"
 
 #include <assert.h>

@@ -1,8 +1,9 @@
 /* What a configuration says, typed and checked against its tables, each value with its place.
  *
- * Values are immutable after loading and live in the configuration's arena; they may be read from any thread. Asking
- * for a key that the table does not have is a bug of ours and aborts. A key that is not written answers with its
- * default; one without default with 0, NULL or an empty list, and `values_has` tells the difference.
+ * Values are immutable after loading and live in the configuration's arena; they may be read
+ * from any thread. Asking for a key that the table does not have is a bug of ours and aborts. A
+ * key that is not written answers with its default; one without default with 0, NULL or an empty
+ * list, and `values_has` tells the difference.
  */
 #ifndef CONFIG_VALUES_H
 #define CONFIG_VALUES_H
@@ -19,8 +20,9 @@ struct value {
     struct place place; /* of the value; of the group for a default */
     bool written;       /* false: the default */
     bool variable;      /* has a ${VARIABLE} in it: never repeated in a complaint */
-    int64_t
-        number; /* flag, number, duration (ms), size (bytes), choice (index into choices), reference (index of the group) */
+    /* flag, number, duration (ms), size (bytes), choice (index into choices), reference (index
+     * of the group) */
+    int64_t number;
     const char *text;       /* text, choice, address, url, reference */
     const char **texts;     /* texts, headers, properties, host ports; ends with NULL */
     struct place *places;   /* of each of texts or groups */
@@ -44,11 +46,13 @@ uint64_t values_ms(const struct values *values, const char *key);
 uint64_t values_bytes(const struct values *values, const char *key);
 /* NULL when neither written nor defaulted. */
 const char *values_text(const struct values *values, const char *key);
-/* The written group, or a group of defaults when the setting has children; NULL only if `key` is no group. */
+/* The written group, or a group of defaults when the setting has children; NULL only if `key` is
+ * no group. */
 const struct values *values_group(const struct values *values, const char *key);
 struct place values_place(const struct values *values, const char *key);
 
-/* Whether both say the same in every value, places aside: what keys broker connections over a reload. */
+/* Whether both say the same in every value, places aside: what keys broker connections over a
+ * reload. */
 bool values_equal(const struct values *a, const struct values *b);
 
 #endif

@@ -1,5 +1,5 @@
-/* Variables are replaced after libconfig has read a string, so nothing in their values is taken for syntax, and they
- * are not replaced in one another. */
+/* Variables are replaced after libconfig has read a string, so nothing in their values is taken
+ * for syntax, and they are not replaced in one another. */
 #include "config/variables.h"
 
 #include <assert.h>

@@ -10,8 +10,8 @@ struct variable_flaw {
     struct slice name; /* of the variable that is not set; empty: badly written */
 };
 
-/* `text` with its variables replaced, in the arena; NULL with the flaw, or when it grows past 64 KiB. The default
- * serves when a variable is unset or empty, as in a shell. */
+/* `text` with its variables replaced, in the arena; NULL with the flaw, or when it grows past 64
+ * KiB. The default serves when a variable is unset or empty, as in a shell. */
 const char *variables_expand(struct arena *arena, const char *text, struct variable_flaw *flaw);
 
 #endif

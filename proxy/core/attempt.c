@@ -1,8 +1,9 @@
 /* Attempts: the transports' side of a call. Each one ends exactly once, with an outcome.
  *
- * Happy path: attempt_begin → want, head, body …, end. A broker's answer comes in one piece: attempt_stored or
- * attempt_reply. Failure: attempt_fail, before the head (the caller makes an answer of the reason) or after it (the
- * caller breaks off). A stale up-call cannot happen: the attempt is gone with its end, and transports know that.
+ * Happy path: attempt_begin → want, head, body …, end. A broker's answer comes in one piece:
+ * attempt_stored or attempt_reply. Failure: attempt_fail, before the head (the caller makes an
+ * answer of the reason) or after it (the caller breaks off). A stale up-call cannot happen: the
+ * attempt is gone with its end, and transports know that.
  */
 #include "core/attempt.h"
 

@@ -6,7 +6,8 @@
 
 /* Moves one of a call's two machines; an illegal move is a bug and aborts. */
 void phase_move(enum phase *phase, enum phase next);
-/* Tells the caller that no (further) answer comes, and finishes the call. Never inside a down-call. */
+/* Tells the caller that no (further) answer comes, and finishes the call. Never inside a
+ * down-call. */
 void call_tell_failure(struct call *call, enum reason reason);
 /* The caller has been told: the call is logged and buried at the end of the turn. */
 void call_finish(struct call *call);

@@ -1,9 +1,10 @@
 /* The life of a call: see call.h for the picture.
  *
- * Happy path: call_begin decides (decide.c); a streaming style begins its attempt at once, a message style when the
- * whole request is there. What fails here is told to the caller at the end of the turn, since the caller is calling.
- * Whatever happens, finish() is the one way out: the deadline is stopped, the attempt is gone, and the call is logged
- * and buried at the end of the turn.
+ * Happy path: call_begin decides (decide.c); a streaming style begins its attempt at once, a
+ * message style when the whole request is there. What fails here is told to the caller at the
+ * end of the turn, since the caller is calling. Whatever happens, finish() is the one way out:
+ * the deadline is stopped, the attempt is gone, and the call is logged and buried at the end of
+ * the turn.
  */
 #include "core/call.h"
 
@@ -82,7 +83,8 @@ void call_tell_failure(struct call *call, enum reason reason)
     call_finish(call);
 }
 
-/* The caller is calling: it is told at the end of the turn. The first failure is the one that counts. */
+/* The caller is calling: it is told at the end of the turn. The first failure is the one that
+ * counts. */
 static void fail_later(struct call *call, enum reason reason, const char *detail)
 {
     if (call->over || call->pending != REASON_none)
@@ -164,8 +166,8 @@ static bool traceparent_valid(struct slice value)
     return trace && parent;
 }
 
-/* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be joined. A head that leaves
- * no room for one goes on without. */
+/* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be
+ * joined. A head that leaves no room for one goes on without. */
 static void follow_trace(struct call *call)
 {
     const struct field *given = fields_find(&call->request.fields, FIELD_TRACEPARENT);
@@ -191,7 +193,8 @@ static bool collects(const struct call *call)
     return call->plan.transport->whole & STYLE_BIT(call->plan.style);
 }
 
-/* A message style reads the whole request before anything is sent, so it refuses first what needs no body. */
+/* A message style reads the whole request before anything is sent, so it refuses first what
+ * needs no body. */
 static enum reason before_collecting(const struct call *call)
 {
     if (call->upgrade || call->request.framing == FRAMING_TUNNEL)

@@ -6,16 +6,18 @@
  *      call_body … call_end                                      │ attempt_head … attempt_end | attempt_fail
  *      ◀── want interim head body end | fail ────────────────────┘
  *
- * Happy path: call_begin finds the route and plans; a style that streams begins its attempt at once and passes the
- * body on as it comes; a message style first collects the whole body. The attempt's up-calls become the caller's.
- * Failures: exactly one of `end` and `fail` is called on the caller, unless it cancelled; `fail` before `head` asks
- * the caller for an answer made from the reason (core/problem.h), `fail` after `head` means break off.
+ * Happy path: call_begin finds the route and plans; a style that streams begins its attempt at
+ * once and passes the body on as it comes; a message style first collects the whole body. The
+ * attempt's up-calls become the caller's. Failures: exactly one of `end` and `fail` is called on
+ * the caller, unless it cancelled; `fail` before `head` asks the caller for an answer made from
+ * the reason (core/problem.h), `fail` after `head` means break off.
  *
- * Request and response are two checked machines (HEAD → BODY → DONE, or FAILED) that only core moves.
- * Rules of calling: up-calls (towards the caller) never run inside a down-call (call_*); down-calls may run inside
- * up-calls. Everything of a call happens on its worker's thread.
- * Flow: each `want(n)` lets the sender send n more body bytes; whoever sends may overrun by one read. Memory of a call
- * dies at the end of the loop turn in which it ended.
+ * Request and response are two checked machines (HEAD → BODY → DONE, or FAILED) that only core
+ * moves.
+ * Rules of calling: up-calls (towards the caller) never run inside a down-call (call_*);
+ * down-calls may run inside up-calls. Everything of a call happens on its worker's thread.
+ * Flow: each `want(n)` lets the sender send n more body bytes; whoever sends may overrun by one
+ * read. Memory of a call dies at the end of the loop turn in which it ended.
  */
 #ifndef CORE_CALL_H
 #define CORE_CALL_H
@@ -63,10 +65,10 @@ struct head {
     /* both */
     uint8_t minor; /* HTTP/1.minor of the side that sent it; 1 for what we make */
     enum framing framing;
-    uint64_t
-        length; /* with FRAMING_LENGTH; answers without a body (HEAD, 304) keep it, and send none */
-    struct slice
-        upgrade; /* the protocol asked for, or switched to with 101 and FRAMING_TUNNEL; empty: none */
+    /* with FRAMING_LENGTH; answers without a body (HEAD, 304) keep it, and send none */
+    uint64_t length;
+    /* the protocol asked for, or switched to with 101 and FRAMING_TUNNEL; empty: none */
+    struct slice upgrade;
     struct fields fields; /* end-to-end fields: no hop-by-hop name, no Content-Length, no Host */
 };
 
@@ -102,8 +104,8 @@ struct call {
     struct head request, response;
     enum phase request_phase, response_phase;
     struct fields request_trailers;
-    struct bytes
-        body; /* request body kept so far: all of it for message styles, what came early otherwise */
+    /* request body kept so far: all of it for message styles, what came early otherwise */
+    struct bytes body;
     bool request_complete; /* call_end was called */
 
     const struct route *route;                /* NULL: passes through, or nothing was decided */
@@ -131,12 +133,12 @@ struct call {
     int status;          /* of the answer that the caller got; 0: none */
     uint64_t bytes_in, bytes_out;
     bool from_upstream; /* the status is the other side's, not ours */
-    struct route_stats *
-        stats; /* whose counters it moves: set by deliveries; NULL: its route's, or the unmatched ones' */
+    /* whose counters it moves: set by deliveries; NULL: its route's, or the unmatched ones' */
+    struct route_stats *stats;
 };
 
-/* Decides what the call will become, from its head alone: route, style, plan. Pure: nothing is sent. REASON_none, or
- * why it cannot be carried. */
+/* Decides what the call will become, from its head alone: route, style, plan. Pure: nothing is
+ * sent. REASON_none, or why it cannot be carried. */
 enum reason call_decide(struct call *call) __attribute__((warn_unused_result));
 /* Completes the plan of a message style from the whole request. Pure. */
 enum reason call_compose(struct call *call) __attribute__((warn_unused_result));
@@ -156,13 +158,15 @@ struct attempt {
     void *own;            /* the transport's, its memory too */
 };
 
-/* --- down-calls, for callers ------------------------------------------------------------------------------- */
+/* --- down-calls, for callers ------------------------------------------------------------------ */
 
-/* A call with an empty request; the caller fills `request` (memory from call->arena). NULL when memory is out. */
+/* A call with an empty request; the caller fills `request` (memory from call->arena). NULL when
+ * memory is out. */
 struct call *call_new(struct worker *worker, const struct caller *caller, void *asker);
 /* The request's head is there. */
 void call_begin(struct call *call);
-/* The same for a call whose destination is settled: a delivery. The plan is copied. `timeout_ms` as of now. */
+/* The same for a call whose destination is settled: a delivery. The plan is copied. `timeout_ms`
+ * as of now. */
 void call_begin_planned(struct call *call, const struct plan *plan, uint64_t timeout_ms);
 /* Body bytes of the request, valid during the call only; all are taken. */
 void call_body(struct call *call, struct slice bytes);
@@ -175,7 +179,7 @@ void call_cancel(struct call *call, enum reason reason);
 /* The caller found the request unusable (malformed head or body, limit): `fail` follows. */
 void call_refuse(struct call *call, enum reason reason, const char *detail);
 
-/* --- up-calls, for transports (in plugins: through the host's table) ------------------------------------------ */
+/* --- up-calls, for transports (in plugins: through the host's table) -------------------------- */
 
 void attempt_interim(struct attempt *attempt, const struct head *head);
 /* The answer's head, copied; memory of its slices: the call's arena. */
@@ -183,10 +187,11 @@ void attempt_head(struct attempt *attempt, const struct head *head);
 void attempt_body(struct attempt *attempt, struct slice bytes);
 /* The answer is complete; sets ANSWERED. The attempt is gone afterwards. */
 void attempt_end(struct attempt *attempt, const struct fields *trailers);
-/* A broker confirmed the message: the route's own answer goes to the caller; sets STORED. Gone afterwards. */
+/* A broker confirmed the message: the route's own answer goes to the caller; sets STORED. Gone
+ * afterwards. */
 void attempt_stored(struct attempt *attempt);
-/* The answer came as a message: turned into head, body and end; sets ANSWERED. Gone afterwards. The message may die
- * when this returns. */
+/* The answer came as a message: turned into head, body and end; sets ANSWERED. Gone afterwards.
+ * The message may die when this returns. */
 void attempt_reply(struct attempt *attempt, const struct message *message);
 /* It ended otherwise. `detail` is copied, may be NULL. Gone afterwards. */
 void attempt_fail(struct attempt *attempt, enum outcome outcome, enum reason reason,

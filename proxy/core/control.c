@@ -1,4 +1,5 @@
-/* See control.h. Owned by the main thread; each worker has a thread of its own, reached by its mailbox only. */
+/* See control.h. Owned by the main thread; each worker has a thread of its own, reached by its
+ * mailbox only. */
 #include "core/control.h"
 
 #include <assert.h>
@@ -43,7 +44,7 @@ struct control {
     bool stopping;
 };
 
-/* --- handing snapshots out ------------------------------------------------------------------------------------- */
+/* --- handing snapshots out -------------------------------------------------------------------- */
 
 struct adoption {
     struct post post;
@@ -138,7 +139,7 @@ static void on_reload(uv_signal_t *signal, int number)
     complaints_clear(&complaints);
 }
 
-/* --- ending ---------------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void end_control_loop(struct control *control)
 {
@@ -200,7 +201,8 @@ static void give_drain_order(struct hand *hand)
     mailbox_post(&hand->loop.mailbox, &order->post);
 }
 
-/* What is left is left: messages that are not acknowledged come again, calls under way see their connection end. */
+/* What is left is left: messages that are not acknowledged come again, calls under way see their
+ * connection end. */
 _Noreturn static void leave_at_once(struct control *control, const char *why)
 {
     log_line(control->log, LEVEL_WARNING, "shunt", "%s: %u of %u workers had work left", why,
@@ -228,7 +230,7 @@ static void on_terminate(uv_signal_t *signal, int number)
         give_drain_order(&control->hands[i]);
 }
 
-/* --- beginning ------------------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static void on_sweep(uv_timer_t *timer)
 {
@@ -329,7 +331,8 @@ static void serve(struct control *control, struct snapshot *snapshot)
     log_line(control->log, LEVEL_INFO, "shunt", "drained, ending");
 }
 
-/* Calls come and go: the memory of one turn is kept for the next, not given back and asked for again. */
+/* Calls come and go: the memory of one turn is kept for the next, not given back and asked for
+ * again. */
 enum { KEEP_FREE_BYTES = 1 << 20 };
 
 int control_run(const char *config_path)

@@ -1,7 +1,8 @@
 /* From a request to a plan, without doing anything: what `explain` prints is what runs.
  *
- * Happy path: the first route that matches; its style, or its sync block where the style cannot carry the method; the
- * plan that the style's transport completes. No route: the call passes through to where it was going, or is refused.
+ * Happy path: the first route that matches; its style, or its sync block where the style cannot
+ * carry the method; the plan that the style's transport completes. No route: the call passes
+ * through to where it was going, or is refused.
  */
 #include <assert.h>
 #include <jansson.h>
@@ -36,7 +37,8 @@ static enum style style_for(const struct route *route, const struct head *reques
     return route->style;
 }
 
-/* The transport adds what is its own: from the head alone for what streams, from the whole request for messages. */
+/* The transport adds what is its own: from the head alone for what streams, from the whole
+ * request for messages. */
 static enum reason complete_plan(struct call *call)
 {
     if (call->plan.transport->plan == NULL)
@@ -60,7 +62,8 @@ static void plan_pass(struct call *call, bool tunnel)
     };
 }
 
-/* CONNECT is a tunnel past every route: to port 443 only, and only for applications on this machine. */
+/* CONNECT is a tunnel past every route: to port 443 only, and only for applications on this
+ * machine. */
 static enum reason decide_tunnel(struct call *call)
 {
     struct slice host;

@@ -1,5 +1,6 @@
-/* Happy path: the question is written as the request that curl would send, parsed by the server's own parser, decided
- * and composed by the functions that run, and told line by line. The call never begins. */
+/* Happy path: the question is written as the request that curl would send, parsed by the
+ * server's own parser, decided and composed by the functions that run, and told line by line.
+ * The call never begins. */
 #include "core/explain.h"
 
 #include <assert.h>
@@ -76,7 +77,8 @@ static const char *write_request(const struct question *question, struct bytes *
     return NULL;
 }
 
-/* The listener that it would come in at: the one that it names, whose `host` then counts, or else the first. */
+/* The listener that it would come in at: the one that it names, whose `host` then counts, or
+ * else the first. */
 static void choose_listener(struct call *call)
 {
     const struct snapshot *snapshot = call->snapshot;
@@ -176,7 +178,8 @@ static void say_refusal(const struct call *call, enum reason reason, struct desc
         say(told, "detail", call->detail);
 }
 
-/* A call that goes where it was going may not go everywhere. Of a name only its addresses would tell. */
+/* A call that goes where it was going may not go everywhere. Of a name only its addresses would
+ * tell. */
 static enum reason judge_destination(const struct call *call)
 {
     struct slice host;

@@ -1,4 +1,5 @@
-/* What would this call become? Nothing is sent, no broker is asked: the same decisions that run, printed. */
+/* What would this call become? Nothing is sent, no broker is asked: the same decisions that run,
+ * printed. */
 #ifndef CORE_EXPLAIN_H
 #define CORE_EXPLAIN_H
 
@@ -15,8 +16,8 @@ struct question {
     bool json;
 };
 
-/* Prints the plan. 0: it would be carried; 1: it would be refused, and the answer is printed; 2: the question itself is
- * no HTTP request. */
+/* Prints the plan. 0: it would be carried; 1: it would be refused, and the answer is printed; 2:
+ * the question itself is no HTTP request. */
 int explain(struct snapshot *snapshot, const struct question *question, FILE *out);
 
 #endif

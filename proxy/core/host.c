@@ -1,4 +1,5 @@
-/* What plugins may call: attempts' up-calls as they are, and what lands in logs, counters and readiness. */
+/* What plugins may call: attempts' up-calls as they are, and what lands in logs, counters and
+ * readiness. */
 #include "core/host.h"
 
 #include <assert.h>

@@ -33,8 +33,8 @@ static void draw(uint8_t *bytes, size_t len)
     }
 }
 
-/* Drawn in advance, since each call takes several IDs and a system call for each costs more than a pool. What was
- * handed out is wiped. */
+/* Drawn in advance, since each call takes several IDs and a system call for each costs more than
+ * a pool. What was handed out is wiped. */
 static void random_bytes(void *context, void *bytes, size_t len)
 {
     struct loop *loop = context;

@@ -1,7 +1,7 @@
 /* A worker on libuv: the real clock, the real network, and the turns between them.
  *
- * libuv waits for bytes and time; prepare (before it waits) and check (after its callbacks) finish the worker's turn,
- * and one uv_timer stands for all of the worker's timers.
+ * libuv waits for bytes and time; prepare (before it waits) and check (after its callbacks)
+ * finish the worker's turn, and one uv_timer stands for all of the worker's timers.
  */
 #ifndef CORE_LOOP_H
 #define CORE_LOOP_H

@@ -1,7 +1,7 @@
 /* The one way across threads: a letter box on a loop.
  *
- * Any thread posts; the loop's thread opens. Posts are run in order, outside the lock. Several posts may come with one
- * wake-up (uv_async_send coalesces), so each wake-up empties the box.
+ * Any thread posts; the loop's thread opens. Posts are run in order, outside the lock. Several
+ * posts may come with one wake-up (uv_async_send coalesces), so each wake-up empties the box.
  */
 #ifndef CORE_MAILBOX_H
 #define CORE_MAILBOX_H

@@ -1,4 +1,5 @@
-/* What a call will become, computed without doing it: `explain` prints it, an attempt carries it out. */
+/* What a call will become, computed without doing it: `explain` prints it, an attempt carries it
+ * out. */
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 
@@ -30,8 +31,9 @@ struct plan {
     void *own;          /* the transport's, in the call's arena */
 };
 
-/* How a plan is told to a person: name and value pairs in an order that reads well ("exchange", "routing key",
- * "property delivery_mode", "header :method" …). Filled by the transport; memory from the arena. */
+/* How a plan is told to a person: name and value pairs in an order that reads well ("exchange",
+ * "routing key", "property delivery_mode", "header :method" …). Filled by the transport; memory
+ * from the arena. */
 struct description {
     struct arena *arena;
     struct fields lines;

@@ -1,8 +1,9 @@
 /* Transports by name: those built in, and shared objects from one folder.
  *
- * A plugin is loaded by its bare name, once, when a configuration names it, and never unloaded. Its folder is the one
- * beside the binary ("plugins"), else the installed one ("../lib/shunt/plugins"). A name with a '/' or '..', a folder
- * or file that group or world may write, a wrong ABI number: refused with the reason. Control thread only.
+ * A plugin is loaded by its bare name, once, when a configuration names it, and never unloaded.
+ * Its folder is the one beside the binary ("plugins"), else the installed one
+ * ("../lib/shunt/plugins"). A name with a '/' or '..', a folder or file that group or world may
+ * write, a wrong ABI number: refused with the reason. Control thread only.
  */
 #ifndef CORE_PLUGINS_H
 #define CORE_PLUGINS_H

@@ -98,7 +98,8 @@ void registry_clear(struct registry *registry)
     plugins_free(registry->plugins);
 }
 
-/* One that nobody holds any more, but that was not swept yet, is taken up again: only this thread closes brokers. */
+/* One that nobody holds any more, but that was not swept yet, is taken up again: only this
+ * thread closes brokers. */
 static struct broker *find_equal(struct registry *registry, const char *name,
                                  const struct values *values)
 {

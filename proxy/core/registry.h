@@ -1,7 +1,8 @@
 /* What outlives a snapshot: brokers keyed by their settings, plugins, names of counters.
  *
- * Owned by the control thread. A broker is shared by snapshots and by workers' lanes through its atomic count; the last
- * reference only marks it, and registry_sweep closes it on the control thread.
+ * Owned by the control thread. A broker is shared by snapshots and by workers' lanes through its
+ * atomic count; the last reference only marks it, and registry_sweep closes it on the control
+ * thread.
  */
 #ifndef CORE_REGISTRY_H
 #define CORE_REGISTRY_H
@@ -26,8 +27,8 @@ void registry_init(struct registry *registry, struct stats *stats, void *admin_c
 /* Every snapshot and lane is gone. */
 void registry_clear(struct registry *registry);
 
-/* The broker of that name with just these settings, shared or opened anew, with a reference for the caller; NULL with
- * complaints. `config` is held as long as the broker lives. */
+/* The broker of that name with just these settings, shared or opened anew, with a reference for
+ * the caller; NULL with complaints. `config` is held as long as the broker lives. */
 struct broker *registry_broker(struct registry *registry, const char *name,
                                const struct values *values, struct config *config,
                                struct complaints *complaints);

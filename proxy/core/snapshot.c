@@ -1,7 +1,8 @@
 /* From a checked configuration to what workers run on; see snapshot.h.
  *
- * Happy path: brokers are shared or opened, upstreams and routes compiled, subscriptions planned, sockets bound. Any
- * complaint undoes all of it: what was opened is released, what was bound is closed.
+ * Happy path: brokers are shared or opened, upstreams and routes compiled, subscriptions
+ * planned, sockets bound. Any complaint undoes all of it: what was opened is released, what was
+ * bound is closed.
  */
 #include "core/snapshot.h"
 
@@ -84,7 +85,7 @@ bool snapshot_listens_at(const struct snapshot *snapshot, const struct address *
     return snapshot->admin != NULL && address_reaches(address, &snapshot->admin->address);
 }
 
-/* --- brokers ------------------------------------------------------------------------------------------------- */
+/* --- brokers ---------------------------------------------------------------------------------- */
 
 static struct broker *broker_named(const struct snapshot *snapshot, const char *name)
 {
@@ -115,7 +116,7 @@ static void build_brokers(struct building *building)
     }
 }
 
-/* --- upstreams ----------------------------------------------------------------------------------------------- */
+/* --- upstreams -------------------------------------------------------------------------------- */
 
 static void build_upstreams(struct building *building)
 {
@@ -150,7 +151,7 @@ static const struct upstream_settings *upstream_named(const struct snapshot *sna
     return NULL;
 }
 
-/* --- routes -------------------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 static void build_block(struct building *building, struct route *route, enum style style)
 {
@@ -215,7 +216,7 @@ static void build_routes(struct building *building)
         snapshot->unmatched_stats = stats_route(building->registry->stats, "unmatched", "");
 }
 
-/* --- subscriptions ------------------------------------------------------------------------------------------- */
+/* --- subscriptions ---------------------------------------------------------------------------- */
 
 /* "http://127.0.0.1:8080/base" → authority and path prefix; the table has checked the form. */
 static void split_deliver(struct slice url, struct slice *authority, struct slice *prefix)
@@ -284,7 +285,7 @@ static void build_subscriptions(struct building *building)
                            groups->groups[i]);
 }
 
-/* --- listeners ----------------------------------------------------------------------------------------------- */
+/* --- listeners -------------------------------------------------------------------------------- */
 
 static const struct listener_settings *serving_at(const struct snapshot *serving,
                                                   const struct address *address)
@@ -299,8 +300,9 @@ static const struct listener_settings *serving_at(const struct snapshot *serving
     return NULL;
 }
 
-/* An address that is served already keeps its sockets: nothing is bound for it. When a listener and admin change
- * places, both are bound beside the sockets in use, which close once the snapshot is adopted. */
+/* An address that is served already keeps its sockets: nothing is bound for it. When a listener
+ * and admin change places, both are bound beside the sockets in use, which close once the
+ * snapshot is adopted. */
 static void bind_listener(struct building *building, struct listener_settings *listener,
                           const struct values *values, unsigned sockets)
 {
@@ -359,7 +361,7 @@ static void build_listeners(struct building *building)
         bind_listener(building, snapshot->admin, admin, 1);
 }
 
-/* --- all together -------------------------------------------------------------------------------------------- */
+/* --- all together ----------------------------------------------------------------------------- */
 
 static const char *own_host_name(struct arena *arena)
 {

@@ -1,8 +1,9 @@
 /* One configuration, built and immutable: what new calls use until the next one replaces it.
  *
- * Built whole on the control thread (plugins opened, routes compiled, sockets bound) or not at all, then handed to each
- * worker. Reference-counted with atomics, since calls on several workers hold it; the last reference frees it on
- * whichever thread that is, and gives its brokers back to the control thread's registry.
+ * Built whole on the control thread (plugins opened, routes compiled, sockets bound) or not at
+ * all, then handed to each worker. Reference-counted with atomics, since calls on several
+ * workers hold it; the last reference frees it on whichever thread that is, and gives its
+ * brokers back to the control thread's registry.
  */
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H
@@ -20,7 +21,8 @@ struct broker_status {
     _Atomic uint64_t since_ms; /* wall */
 };
 
-/* A configured connection to a broker, or a built-in transport. Outlives snapshots while its settings stay equal. */
+/* A configured connection to a broker, or a built-in transport. Outlives snapshots while its
+ * settings stay equal. */
 struct broker {
     struct link link; /* registry's, control thread */
     _Atomic unsigned refs;
@@ -75,8 +77,8 @@ struct route {
     uint64_t timeout_ms, max_body, max_reply;
     bool max_body_written;
     const char *message_id; /* "header:…", "json:/…", or NULL */
-    const char *const
-        *carry; /* secret header names that messages keep; ends with NULL; may be NULL */
+    /* secret header names that messages keep; ends with NULL; may be NULL */
+    const char *const *carry;
     const struct values *respond; /* an event's own answer */
     struct route_stats *stats;    /* observe's */
 };
@@ -127,8 +129,9 @@ void snapshot_release(struct snapshot *snapshot);
 /* Whether a connection to `address` would come back to a listener or to admin of this snapshot. */
 bool snapshot_listens_at(const struct snapshot *snapshot, const struct address *address);
 
-/* Builds one from a loaded configuration, which it takes over. NULL with complaints: nothing has changed. With
- * `dry`, nothing is bound and no directory made: `check` and `explain`. Control thread. */
+/* Builds one from a loaded configuration, which it takes over. NULL with complaints: nothing has
+ * changed. With `dry`, nothing is bound and no directory made: `check` and `explain`. Control
+ * thread. */
 struct snapshot *snapshot_build(struct config *config, struct registry *registry, bool dry,
                                 struct complaints *complaints);
 

@@ -1,4 +1,5 @@
-/* Work that waits for the end of the loop turn: up-calls that must not run inside a down-call, destruction, flushes. */
+/* Work that waits for the end of the loop turn: up-calls that must not run inside a down-call,
+ * destruction, flushes. */
 #ifndef CORE_TASK_H
 #define CORE_TASK_H
 

@@ -1,9 +1,10 @@
 /* A worker between its loop and its calls: turns, snapshots, draining; see worker.h.
  *
- * Adopting: lanes of new brokers are attached, listeners and subscriptions are compared with what is open. What the
- * new snapshot no longer has is closed gently; a lane only when no call and no subscription needs it (sweep).
- * Draining (promise 23): subscriptions stop; when they and the calls are done, servers close; when their connections
- * are done, lanes are detached; when nothing is left, `drained` is told.
+ * Adopting: lanes of new brokers are attached, listeners and subscriptions are compared with
+ * what is open. What the new snapshot no longer has is closed gently; a lane only when no call
+ * and no subscription needs it (sweep). Draining (promise 23): subscriptions stop; when they and
+ * the calls are done, servers close; when their connections are done, lanes are detached; when
+ * nothing is left, `drained` is told.
  */
 #include "core/worker.h"
 
@@ -51,7 +52,7 @@ void worker_finish_turn(struct worker *worker)
     }
 }
 
-/* --- lanes --------------------------------------------------------------------------------------------------- */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 /* A lane on its way out: freed when the transport says so. */
 struct leaving {
@@ -145,7 +146,7 @@ static void on_sweep(struct timer *timer)
         worker_timer(worker, &worker->sweep, SWEEP_MS);
 }
 
-/* --- adopting ------------------------------------------------------------------------------------------------ */
+/* --- adopting --------------------------------------------------------------------------------- */
 
 /* The admin listener belongs to the control thread's worker, the others to the rest. */
 static unsigned listeners_of(const struct worker *worker, const struct snapshot *snapshot,
@@ -260,7 +261,7 @@ void worker_adopt(struct worker *worker, struct snapshot *snapshot)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void worker_drain(struct worker *worker, struct done *done)
 {

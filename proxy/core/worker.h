@@ -1,8 +1,9 @@
 /* A worker: one event loop that shares nothing. Calls are born, live and die on it.
  *
- * The worker knows neither libuv nor the system's clock: time, randomness and bytes come through `clock` and `net`, so
- * that a test can run it on virtual time against simulated peers. core/loop.c drives it on libuv; the simulator
- * drives it in tests. A turn: bytes and timers are handled, then worker_finish_turn runs what was deferred.
+ * The worker knows neither libuv nor the system's clock: time, randomness and bytes come through
+ * `clock` and `net`, so that a test can run it on virtual time against simulated peers.
+ * core/loop.c drives it on libuv; the simulator drives it in tests. A turn: bytes and timers are
+ * handled, then worker_finish_turn runs what was deferred.
  *
  * Everything here is called on the worker's thread, except where a comment says otherwise.
  */
@@ -74,8 +75,8 @@ static inline uint64_t worker_wall_ms(const struct worker *worker)
     return worker->clock.wall_ms(worker->clock.context);
 }
 
-/* The lane that carries for the broker of this slot. NULL: none is attached, or it is on its way out and takes nothing
- * new. */
+/* The lane that carries for the broker of this slot. NULL: none is attached, or it is on its way
+ * out and takes nothing new. */
 static inline void *worker_lane(const struct worker *worker, unsigned slot)
 {
     return worker->detaching[slot] ? NULL : worker->lanes[slot];
@@ -102,7 +103,8 @@ void worker_init(struct worker *worker, unsigned index, struct clock clock, stru
 void worker_begin_turn(struct worker *worker);
 /* Runs deferred tasks until none is left. */
 void worker_finish_turn(struct worker *worker);
-/* Takes a new snapshot: attaches lanes, opens and closes listeners and subscriptions; old calls keep theirs. */
+/* Takes a new snapshot: attaches lanes, opens and closes listeners and subscriptions; old calls
+ * keep theirs. */
 void worker_adopt(struct worker *worker, struct snapshot *snapshot);
 /* Something ended: looks whether a drain is complete. */
 void worker_check_drained(struct worker *worker);

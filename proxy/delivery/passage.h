@@ -9,12 +9,13 @@
  *    └─ refused: RETIRING (lost: OVER) ▶ POSTING; dropped or given back: OVER (from anywhere: settled exactly once)
  *
  * Requests (somebody waits for a reply) are never tried twice: each ends in a reply. Events are
- * tried until the policy says otherwise. What is lost with its connection comes again: an event is
- * then left alone as soon as it rests, a request in the middle of its call still gets its reply.
+ * tried until the policy says otherwise. What is lost with its connection comes again: an event
+ * is then left alone as soon as it rests, a request in the middle of its call still gets its
+ * reply.
  *
- * passage.c has the machine, its beginning and its end; calling.c the call to the service and what
- * its result means; posting.c replies and dead letters on their way to the broker. Only these and
- * delivery.c include this.
+ * passage.c has the machine, its beginning and its end; calling.c the call to the service and
+ * what its result means; posting.c replies and dead letters on their way to the broker. Only
+ * these and delivery.c include this.
  */
 #ifndef DELIVERY_PASSAGE_H
 #define DELIVERY_PASSAGE_H

@@ -81,8 +81,8 @@ static int write_error_reply(struct delivery *delivery, enum outcome outcome)
                         &delivery->message);
 }
 
-/* Promise 2: "no" is said only once nobody can run the message any more. So the broker drops it first; where it went
- * with its connection, it comes again, and whoever gets it then answers. */
+/* Promise 2: "no" is said only once nobody can run the message any more. So the broker drops it
+ * first; where it went with its connection, it comes again, and whoever gets it then answers. */
 static void on_retired(struct done *done, int result)
 {
     struct delivery *delivery = thing_of(done, struct delivery, retired);

@@ -26,8 +26,8 @@ struct subscription {
     struct list parked;     /* those that wait for a place among `share` */
     unsigned share;         /* calls that this worker may make at once */
     unsigned calling, waiting;
-    const struct delivery
-        *suspect; /* the one under way that may have killed the service, or NULL */
+    /* the one under way that may have killed the service, or NULL */
+    const struct delivery *suspect;
     bool consuming;
     bool paused;   /* the service is down */
     bool stopping; /* subscription_stop was called */

@@ -1,9 +1,10 @@
 /* The writing half of a client's connection: what a call tells the HTTP client that made it.
  *
- * Happy path: interim answers as they come; the head, then the body as it comes, as a length or in chunks; the end,
- * and the connection goes on. Flow: above HIGH_WATER of unsent bytes the other side is not told of room until all is
- * out. Failures: before the head an answer made from the reason; after it the connection ends in a way that nobody takes
- * for the whole. An HTTP/1.0 client gets what it understands: no 1xx, no chunks.
+ * Happy path: interim answers as they come; the head, then the body as it comes, as a length or
+ * in chunks; the end, and the connection goes on. Flow: above HIGH_WATER of unsent bytes the
+ * other side is not told of room until all is out. Failures: before the head an answer made from
+ * the reason; after it the connection ends in a way that nobody takes for the whole. An HTTP/1.0
+ * client gets what it understands: no 1xx, no chunks.
  */
 #include <assert.h>
 
@@ -48,7 +49,7 @@ static bool is_draining(const struct server *server)
     return server->draining || server->worker->draining;
 }
 
-/* --- before the answer -------------------------------------------------------------------------- */
+/* --- before the answer ------------------------------------------------------------------------ */
 
 static void on_interim(struct call *call, const struct head *head)
 {
@@ -75,9 +76,10 @@ static void on_want(struct call *call, size_t bytes)
     connection_read(connection);
 }
 
-/* --- the answer --------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
-/* An upgrade was asked for: either it happens, and what comes is the other protocol's, or this was the request. */
+/* An upgrade was asked for: either it happens, and what comes is the other protocol's, or this
+ * was the request. */
 static void decide_upgrade(struct connection *connection, const struct head *response)
 {
     struct serving *serving = connection->serving;
@@ -93,7 +95,8 @@ static void decide_upgrade(struct connection *connection, const struct head *res
         worker_defer(call->worker, &connection->task);
 }
 
-/* A client that is refused may stop sending its body half-way: there is no telling where the next request begins. */
+/* A client that is refused may stop sending its body half-way: there is no telling where the
+ * next request begins. */
 static bool may_stay(const struct serving *serving, const struct head *response)
 {
     bool complete = serving->reader.state == BODY_DONE && !serving->broken;
@@ -178,7 +181,7 @@ static void on_end(struct call *call, const struct fields *trailers)
     connection_answered(connection);
 }
 
-/* --- failures ----------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 void answer_problem(struct connection *connection, struct arena *arena, enum reason reason,
                     enum outcome outcome, struct slice message_id, const char *detail)
@@ -201,8 +204,8 @@ void answer_problem(struct connection *connection, struct arena *arena, enum rea
     put_built(connection);
 }
 
-/* The client can tell a body that is too short by its length or its chunks; one that lasts until the end, only by a
- * reset. */
+/* The client can tell a body that is too short by its length or its chunks; one that lasts until
+ * the end, only by a reset. */
 static void break_off(struct connection *connection)
 {
     struct serving *serving = connection->serving;

@@ -1,5 +1,5 @@
-/* See body.h. llhttp sees chunks only: it is primed with a head of our own, and held at the last chunk, so that the
- * trailers can be gathered, scanned and then read in one piece.
+/* See body.h. llhttp sees chunks only: it is primed with a head of our own, and held at the last
+ * chunk, so that the trailers can be gathered, scanned and then read in one piece.
  */
 #include "http/body.h"
 
@@ -70,7 +70,7 @@ static bool pass_on(struct body_reader *reader, struct slice bytes)
     return false;
 }
 
-/* --- llhttp's callbacks ------------------------------------------------------------------------- */
+/* --- llhttp's callbacks ----------------------------------------------------------------------- */
 
 /* The last chunk holds llhttp: what follows is gathered first. */
 static int on_chunk(llhttp_t *parser)
@@ -102,7 +102,8 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* RFC 9110 §6.5.1: what says something about routing, access or content is no trailer; it is left out. */
+/* RFC 9110 §6.5.1: what says something about routing, access or content is no trailer; it is
+ * left out. */
 static bool trailer_is_idle(enum field_name token)
 {
     static const bool idle[FIELD_NAMES_COUNT] = {
@@ -141,7 +142,7 @@ static int on_complete(llhttp_t *parser)
     return 0;
 }
 
-/* --- chunks ------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 /* Framing may cost so much a chunk and as much as the content; more is an attack on our time. */
 static bool is_excessive(struct body_reader *reader, size_t consumed)
@@ -175,9 +176,10 @@ static size_t read_chunks(struct body_reader *reader, struct slice bytes)
     return consumed;
 }
 
-/* --- trailers ----------------------------------------------------------------------------------- */
+/* --- trailers --------------------------------------------------------------------------------- */
 
-/* The length of a trailer section with the empty line that ends it, or 0 when it is not complete. */
+/* The length of a trailer section with the empty line that ends it, or 0 when it is not
+ * complete. */
 static size_t section_length(struct slice bytes)
 {
     if (slice_starts(bytes, SLICE("\r\n")))
@@ -225,7 +227,7 @@ static size_t read_trailers(struct body_reader *reader, struct slice bytes)
     return length - before;
 }
 
-/* --- all bodies --------------------------------------------------------------------------------- */
+/* --- all bodies ------------------------------------------------------------------------------- */
 
 static size_t read_counted(struct body_reader *reader, struct slice bytes)
 {

@@ -1,9 +1,11 @@
-/* Bodies as they arrive: from the bytes of a connection to the bytes of the content, and where they end.
+/* Bodies as they arrive: from the bytes of a connection to the bytes of the content, and where
+ * they end.
  *
- * A length is counted, chunks go through llhttp, everything else lasts until the connection ends. Nothing is kept:
- * content is handed on as slices of what was read. Only trailers are gathered, and stay in the arena.
- * Failures, told by BODY_BAD and `why`: malformed chunks, framing that is larger than what it frames, trailers that
- * are malformed, too large, or say something about framing.
+ * A length is counted, chunks go through llhttp, everything else lasts until the connection
+ * ends. Nothing is kept: content is handed on as slices of what was read. Only trailers are
+ * gathered, and stay in the arena.
+ * Failures, told by BODY_BAD and `why`: malformed chunks, framing that is larger than what it
+ * frames, trailers that are malformed, too large, or say something about framing.
  */
 #ifndef HTTP_BODY_H
 #define HTTP_BODY_H
@@ -48,9 +50,9 @@ struct body_reader {
 void body_start(struct body_reader *reader, enum framing framing, uint64_t length, bool until_close,
                 struct arena *arena);
 
-/* Reads on and returns how many bytes were the body's; the rest belongs to what follows it. After the sink's `false`
- * the state is BODY_BAD without a reason. The reader's memory must outlast the call even if the sink ends the call
- * that it belongs to, as memory of calls does. */
+/* Reads on and returns how many bytes were the body's; the rest belongs to what follows it.
+ * After the sink's `false` the state is BODY_BAD without a reason. The reader's memory must
+ * outlast the call even if the sink ends the call that it belongs to, as memory of calls does. */
 size_t body_read(struct body_reader *reader, struct slice bytes, struct body_sink *sink);
 
 /* The connection has ended: whether that completes the body. */

@@ -1,6 +1,6 @@
-/* See client.h. The answer's head is gathered until it is whole, copied once into the call's arena and read there; its
- * body is passed on as it comes. A connection is used again only if both sides are through with the exchange and not a
- * byte is left over.
+/* See client.h. The answer's head is gathered until it is whole, copied once into the call's
+ * arena and read there; its body is passed on as it comes. A connection is used again only if
+ * both sides are through with the exchange and not a byte is left over.
  */
 #include "http/client.h"
 
@@ -30,7 +30,7 @@ static void set_reading(struct client *client, bool on)
     stream_read(client->stream, on);
 }
 
-/* --- the end of a trip -------------------------------------------------------------------------- */
+/* --- the end of a trip ------------------------------------------------------------------------ */
 
 static struct trip *part(struct client *client)
 {
@@ -74,7 +74,7 @@ void client_close(struct client *client)
     stream_close(client->stream);
 }
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static bool on_content(struct body_sink *sink, struct slice bytes)
 {
@@ -203,7 +203,7 @@ static size_t take(struct client *client, struct slice bytes)
     return bytes.len;
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void on_open(struct stream *stream)
 {
@@ -281,7 +281,7 @@ static const struct stream_events stream_events = {
     .on_close = on_close,
 };
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void join(struct client *client, struct trip *trip)
 {

@@ -5,10 +5,12 @@
  *                                          └ client_drop (cancelled)
  *   and at last, from wherever: owner->closed, after which its owner frees it.
  *
- * A trip is a request and its answer. It lives in the arena of its call, is told exactly one of `end` and `fail` unless
- * it is dropped, and has no client any more when it is told. Events never run inside a call into the client.
- * Flow: an answer is read as long as less than CLIENT_WINDOW of it has not been acknowledged by client_room; of a
- * request's body so much may be sent as client_queued stays below that, and again at `room`.
+ * A trip is a request and its answer. It lives in the arena of its call, is told exactly one of
+ * `end` and `fail` unless it is dropped, and has no client any more when it is told. Events
+ * never run inside a call into the client.
+ * Flow: an answer is read as long as less than CLIENT_WINDOW of it has not been acknowledged by
+ * client_room; of a request's body so much may be sent as client_queued stays below that, and
+ * again at `room`.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -85,8 +87,8 @@ struct client {
     bool reading;
 };
 
-/* Dials. `*client` belongs to the caller and must stay where it is until `closed`. 0, or a negative errno when it
- * cannot even begin; then no event comes. */
+/* Dials. `*client` belongs to the caller and must stay where it is until `closed`. 0, or a
+ * negative errno when it cannot even begin; then no event comes. */
 int client_dial(struct client *client, struct worker *worker, const struct address *address,
                 uint64_t timeout_ms, const struct client_owner *owner, struct bytes *scratch)
     __attribute__((warn_unused_result));

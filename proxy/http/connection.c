@@ -1,9 +1,10 @@
 /* The reading half of a client's connection; see connection.h for its states.
  *
- * Happy path: a read holds a whole head: it is copied into a new call, parsed and begun; what follows is its body, and
- * behind that the next request, which waits in `input` until the answer is out. Only what had to wait is ever copied.
- * Failures: what is wrong with a request refuses its call (the answer comes through http_fail) and the rest of what the
- * client sends is thrown away; a client that goes away cancels its call. Time is looked at by one timer for each
+ * Happy path: a read holds a whole head: it is copied into a new call, parsed and begun; what
+ * follows is its body, and behind that the next request, which waits in `input` until the answer
+ * is out. Only what had to wait is ever copied. Failures: what is wrong with a request refuses
+ * its call (the answer comes through http_fail) and the rest of what the client sends is thrown
+ * away; a client that goes away cancels its call. Time is looked at by one timer for each
  * connection that is moved as rarely as can be.
  */
 #include "http/connection.h"
@@ -46,7 +47,7 @@ static uint64_t now_ms(const struct connection *connection)
     return worker_now_ms(connection->server->worker);
 }
 
-/* --- states ------------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 void connection_arm(struct connection *connection, uint64_t after_ms)
 {
@@ -136,7 +137,8 @@ void connection_close_idle(struct connection *connection)
         close_now(connection);
 }
 
-/* The client gets time to read its last answer: a close with unread bytes would take it away again. */
+/* The client gets time to read its last answer: a close with unread bytes would take it away
+ * again. */
 static void linger(struct connection *connection)
 {
     connection_move(connection, CONNECTION_LINGERING);
@@ -164,7 +166,7 @@ void connection_answered(struct connection *connection)
     connection_read(connection);
 }
 
-/* --- requests ----------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static bool on_content(struct body_sink *sink, struct slice bytes)
 {
@@ -373,7 +375,7 @@ static void take_input(struct connection *connection)
     }
 }
 
-/* --- events ------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void on_task(struct task *task)
 {
@@ -397,7 +399,8 @@ static void on_read(struct stream *stream, struct slice bytes)
     connection_read(connection);
 }
 
-/* A client that has said all and waits is taken for gone: so are those that died, and nothing tells them apart. */
+/* A client that has said all and waits is taken for gone: so are those that died, and nothing
+ * tells them apart. */
 static void on_eof(struct stream *stream)
 {
     struct connection *connection = stream->owner;
@@ -451,7 +454,7 @@ void connection_gone(struct call *call)
     destroy_if_done(connection);
 }
 
-/* --- time --------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static void look_at_idle(struct connection *connection, uint64_t now)
 {
@@ -527,7 +530,7 @@ static void on_timer(struct timer *timer)
     connection_read(connection);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------ */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 static void refuse_connection(struct connection *connection)
 {

@@ -1,4 +1,5 @@
-/* One client's connection, on the server's side: requests in, answers out, one at a time and in order.
+/* One client's connection, on the server's side: requests in, answers out, one at a time and in
+ * order.
  *
  *            bytes              whole head             answer out, connection stays
  *     IDLE ─────────▶ HEAD ─────────────────▶ SERVING ─────────────────────────────▶ IDLE
@@ -6,8 +7,8 @@
  *       │ idle, eof    │ eof                    │ client gone, answer broken off       │ eof, time, bytes
  *       └──────────────┴────────────────────────┴──────────────▶ CLOSED ◀──────────────┘
  *
- * Split in two: connection.c reads (heads, bodies, timeouts, the end), answer.c writes (what a call tells its caller).
- * Used by server.c alone.
+ * Split in two: connection.c reads (heads, bodies, timeouts, the end), answer.c writes (what a
+ * call tells its caller). Used by server.c alone.
  */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
@@ -87,7 +88,7 @@ void connection_close_idle(struct connection *connection);
 /* Ends it at once, with a reset. */
 void connection_abort(struct connection *connection);
 
-/* --- between connection.c and answer.c ---------------------------------------------------------------------- */
+/* --- between connection.c and answer.c -------------------------------------------------------- */
 
 extern const struct caller http_caller;
 
@@ -101,12 +102,14 @@ void connection_read(struct connection *connection);
 void connection_answered(struct connection *connection);
 /* The caller's `gone`. */
 void connection_gone(struct call *call);
-/* Writes an answer of our own, made from a reason; `serving->keep`, if there is one, says whether it is the last. */
+/* Writes an answer of our own, made from a reason; `serving->keep`, if there is one, says
+ * whether it is the last. */
 void answer_problem(struct connection *connection, struct arena *arena, enum reason reason,
                     enum outcome outcome, struct slice message_id, const char *detail);
 /* The server that may now be free of its last connection. */
 void server_connection_gone(struct server *server);
-/* What a request in origin form asks for: the listener's `host` where it names the listener itself. */
+/* What a request in origin form asks for: the listener's `host` where it names the listener
+ * itself. */
 struct slice server_authority(const struct server *server, struct slice authority,
                               struct arena *arena);
 

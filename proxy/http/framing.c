@@ -1,9 +1,10 @@
 /* What a head means: its first line, how long its body is, what of it goes on.
  *
- * Happy path: bytes are scanned for what splits readers, llhttp reads them (reading.c), then each rule below says yes.
- * Rules are functions that return NULL or what is wrong; the first that is wrong decides.
- * Failures: HEAD_BAD for what is malformed or ambiguous, and the other verdicts where a status of their own tells the
- * sender more. For an answer everything is HEAD_BAD but its size.
+ * Happy path: bytes are scanned for what splits readers, llhttp reads them (reading.c), then
+ * each rule below says yes. Rules are functions that return NULL or what is wrong; the first
+ * that is wrong decides.
+ * Failures: HEAD_BAD for what is malformed or ambiguous, and the other verdicts where a status
+ * of their own tells the sender more. For an answer everything is HEAD_BAD but its size.
  */
 #include "http/framing.h"
 
@@ -152,7 +153,8 @@ static void remove_named(struct fields *fields, struct slice name)
     fields->count = kept;
 }
 
-/* What Connection says: of the connection itself, or that a field is for us alone (RFC 9110 §7.6.1). */
+/* What Connection says: of the connection itself, or that a field is for us alone (RFC 9110
+ * §7.6.1). */
 static void take_option(struct slice option, struct fields *fields, struct head_notes *notes)
 {
     if (slice_is_nocase(option, "close"))
@@ -187,7 +189,8 @@ static const char *read_connection(const struct reading *reading, uint8_t minor,
     return NULL;
 }
 
-/* A protocol that can be switched to: one, and not HTTP/2, whose upgrade would hide requests from us. */
+/* A protocol that can be switched to: one, and not HTTP/2, whose upgrade would hide requests
+ * from us. */
 static void read_upgrade(const struct reading *reading, bool possible, struct head_notes *notes)
 {
     assert(notes->protocol.len == 0);
@@ -396,8 +399,8 @@ bool response_has_body(struct slice method, int status)
     return status >= 200 && status != 204 && status != 304 && !slice_is(method, "HEAD");
 }
 
-/* Without a body the head may still say how long it would be; except for 1xx and 204, where it must not
- * (RFC 9110 §8.6). */
+/* Without a body the head may still say how long it would be; except for 1xx and 204, where it
+ * must not (RFC 9110 §8.6). */
 static void settle_length(struct slice method, struct head *response, struct head_notes *notes)
 {
     assert(response->status >= 100 && response->framing != FRAMING_TUNNEL);

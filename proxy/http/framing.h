@@ -1,20 +1,21 @@
-/* Heads of requests and answers: from raw bytes to a struct head, with everything refused that two readers could
- * understand differently (RFC 9112 §11.2).
+/* Heads of requests and answers: from raw bytes to a struct head, with everything refused that
+ * two readers could understand differently (RFC 9112 §11.2).
  *
- * llhttp reads the head in one piece; what its strict mode still lets through is checked here, on the raw bytes and
- * on the fields that decide about framing. Pure: nothing here knows of connections.
+ * llhttp reads the head in one piece; what its strict mode still lets through is checked here,
+ * on the raw bytes and on the fields that decide about framing. Pure: nothing here knows of
+ * connections.
  */
 #ifndef HTTP_FRAMING_H
 #define HTTP_FRAMING_H
 
 #include "core/call.h"
 
-/* Length of a complete head (through CRLFCRLF) at the start of `bytes`, or 0 when it is not complete. `from` is how
- * much was searched before. */
+/* Length of a complete head (through CRLFCRLF) at the start of `bytes`, or 0 when it is not
+ * complete. `from` is how much was searched before. */
 size_t head_length(struct slice bytes, size_t from);
 
-/* Refuses bare CR, bare LF, NUL, obs-fold, an empty name, in a head or the beginning of one. NULL, or what is wrong.
- * RFC 9112 §2.2, §5.2. */
+/* Refuses bare CR, bare LF, NUL, obs-fold, an empty name, in a head or the beginning of one.
+ * NULL, or what is wrong. RFC 9112 §2.2, §5.2. */
 const char *head_scan(struct slice head);
 
 enum head_verdict {
@@ -39,15 +40,16 @@ struct head_notes {
     const char *why; /* what is wrong, for the answer */
 };
 
-/* The whole of a request's head: `bytes` end with CRLFCRLF and are already the call's (slices point into them).
- * Fills `request` with framing (RFC 9112 §6), target (http/target.h), end-to-end fields (hop-by-hop names and those
- * that Connection nominates removed, Host taken out) and tells what concerns the connection. An upgrade is told only
- * where it can be served: HTTP/1.1, no body, one protocol, not h2c. */
+/* The whole of a request's head: `bytes` end with CRLFCRLF and are already the call's (slices
+ * point into them). Fills `request` with framing (RFC 9112 §6), target (http/target.h),
+ * end-to-end fields (hop-by-hop names and those that Connection nominates removed, Host taken
+ * out) and tells what concerns the connection. An upgrade is told only where it can be served:
+ * HTTP/1.1, no body, one protocol, not h2c. */
 enum head_verdict request_parse(struct slice bytes, size_t max_fields, struct arena *arena,
                                 struct head *request, struct head_notes *notes);
 
-/* The same for an answer to `method`. HEAD_BAD and HEAD_TOO_LARGE are its only failures. Where there is no body
- * (response_has_body), framing and length still say what the head said. */
+/* The same for an answer to `method`. HEAD_BAD and HEAD_TOO_LARGE are its only failures. Where
+ * there is no body (response_has_body), framing and length still say what the head said. */
 enum head_verdict response_parse(struct slice bytes, size_t max_fields, struct slice method,
                                  struct arena *arena, struct head *response,
                                  struct head_notes *notes);

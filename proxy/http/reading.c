@@ -1,7 +1,8 @@
 /* llhttp's callbacks for a head that is there in one piece, so that nothing arrives split.
  *
- * Happy path: each field is added to the list that goes on, or set aside by its name; the end of the head is seen, and
- * llhttp is not asked about a body. Failures: llhttp's own, too many fields, the arena's cap.
+ * Happy path: each field is added to the list that goes on, or set aside by its name; the end of
+ * the head is seen, and llhttp is not asked about a body. Failures: llhttp's own, too many
+ * fields, the arena's cap.
  */
 #include "http/reading.h"
 
@@ -24,7 +25,8 @@ static int give_up(struct reading *reading, enum head_verdict verdict, const cha
     return HPE_USER;
 }
 
-/* The spans of one thing are one, since the head is in one piece; were there two, they would be neighbours. */
+/* The spans of one thing are one, since the head is in one piece; were there two, they would be
+ * neighbours. */
 static void extend(struct slice *slice, const char *at, size_t len)
 {
     if (slice->at == NULL)

@@ -1,5 +1,6 @@
-/* One head through llhttp: the first line, and the fields sorted into those that go on and those that concern the
- * connection, the framing or the destination, which do not. Used by framing.c, which judges what was read.
+/* One head through llhttp: the first line, and the fields sorted into those that go on and those
+ * that concern the connection, the framing or the destination, which do not. Used by framing.c,
+ * which judges what was read.
  */
 #ifndef HTTP_READING_H
 #define HTTP_READING_H
@@ -41,8 +42,8 @@ struct reading {
     llhttp_t parser;
 };
 
-/* Reads a whole head. Slices point into `bytes`. HEAD_OK, or what llhttp or a limit says, with `why`. The caller sets
- * arena, fields and max_fields; the rest is 0. */
+/* Reads a whole head. Slices point into `bytes`. HEAD_OK, or what llhttp or a limit says, with
+ * `why`. The caller sets arena, fields and max_fields; the rest is 0. */
 enum head_verdict reading_run(struct reading *reading, llhttp_type_t type, struct slice bytes);
 
 /* The only value of a field that is set aside; not to be asked when there is none. */

@@ -1,7 +1,8 @@
 /* Listeners on a worker; what happens on one connection is in connection.c and answer.c.
  *
- * Happy path: accepted streams become connections, until the share of this worker is used up; further ones get a 503 at
- * once, and when even those are many, a close. Drained, it stops listening and ends as its last connection does.
+ * Happy path: accepted streams become connections, until the share of this worker is used up;
+ * further ones get a 503 at once, and when even those are many, a close. Drained, it stops
+ * listening and ends as its last connection does.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ const struct address *server_address(const struct server *server)
     return &server->settings.address;
 }
 
-/* --- accepting ---------------------------------------------------------------------------------- */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 /* Caps are per process; each worker has its share. */
 static bool is_full(const struct worker *worker)
@@ -77,7 +78,7 @@ static void on_accept(struct listening *listening, struct stream *stream)
     connection_open(server, stream, full);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void destroy_if_done(struct server *server)
 {
@@ -168,7 +169,7 @@ void server_abort(struct server *server)
         connection_abort(thing_of(link, struct connection, link));
 }
 
-/* --- the listener's own name -------------------------------------------------------------------- */
+/* --- the listener's own name ------------------------------------------------------------------ */
 
 bool listener_is_named(const struct address *own, struct slice authority)
 {

@@ -1,8 +1,10 @@
-/* Targets are read in one pass over a table of bytes; only a path that is not written in its one spelling is copied.
+/* Targets are read in one pass over a table of bytes; only a path that is not written in its one
+ * spelling is copied.
  *
- * Happy path: every byte of the path is plain and no segment is odd: the slice that came is the answer. With an escape
- * or a character that has to be one, the path is written anew into the arena, decoding what need not be encoded, and
- * its segments are looked at in that form, so that an encoded dot is a dot.
+ * Happy path: every byte of the path is plain and no segment is odd: the slice that came is the
+ * answer. With an escape or a character that has to be one, the path is written anew into the
+ * arena, decoding what need not be encoded, and its segments are looked at in that form, so that
+ * an encoded dot is a dot.
  * Failures: what could mean two things to two readers, and the arena's cap.
  */
 #include "http/target.h"
@@ -53,7 +55,8 @@ static int escape_value(struct slice text)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* A lead byte of UTF-8 whose sequence is longer than it need be: "%c0%af" is a '/' to careless decoders. */
+/* A lead byte of UTF-8 whose sequence is longer than it need be: "%c0%af" is a '/' to careless
+ * decoders. */
 static bool is_overlong(int value, struct slice rest)
 {
     int next = escape_value(rest);
@@ -107,7 +110,8 @@ static size_t put_escape(uint8_t *at, uint8_t byte)
     return 3;
 }
 
-/* Writes the path's one spelling. `at` has room for three times its length. Its length, or 0 with `*why`. */
+/* Writes the path's one spelling. `at` has room for three times its length. Its length, or 0
+ * with `*why`. */
 static size_t respell(struct slice path, uint8_t *at, const char **why)
 {
     size_t used = 0;

@@ -1,5 +1,6 @@
-/* See writing.h. Everything that is written here was checked when it was read: no name or value holds CR, LF or NUL.
- * Failure: none of its own; a buffer that did not get its memory is full, and built_write resets the stream.
+/* See writing.h. Everything that is written here was checked when it was read: no name or value
+ * holds CR, LF or NUL. Failure: none of its own; a buffer that did not get its memory is full,
+ * and built_write resets the stream.
  */
 #include "http/writing.h"
 

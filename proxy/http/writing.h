@@ -1,6 +1,7 @@
 /* Heads and chunks as they are written (RFC 9112): the fields that came, then those of our own.
  *
- * Heads go into a buffer that the owner of the connection reuses and hands to its stream in one piece.
+ * Heads go into a buffer that the owner of the connection reuses and hands to its stream in one
+ * piece.
  */
 #ifndef HTTP_WRITING_H
 #define HTTP_WRITING_H
@@ -19,7 +20,8 @@ struct own_fields {
     char length[NUMBER_TEXT];
 };
 
-/* What a request gets from us: Via, framing, and what of the connection's own it keeps (TE, Upgrade, Expect). */
+/* What a request gets from us: Via, framing, and what of the connection's own it keeps (TE,
+ * Upgrade, Expect). */
 void own_fields_of_request(const struct head *request, struct own_fields *own);
 /* The request line, Host, the fields that came, ours. `authority` is what Host says. */
 void request_write(const struct head *request, struct slice authority, struct bytes *out);

@@ -1,7 +1,9 @@
-/* Reading, writing and judging socket addresses. Text from peers and files is refused with -1, never asserted.
+/* Reading, writing and judging socket addresses. Text from peers and files is refused with -1,
+ * never asserted.
  *
- * One address has many spellings: IPv4 inside IPv6 in three forms, inet_aton's decimal, hex and octal. `plain` brings
- * the former to one form before anything is compared or judged, address_from_host reads the latter as resolvers do.
+ * One address has many spellings: IPv4 inside IPv6 in three forms, inet_aton's decimal, hex and
+ * octal. `plain` brings the former to one form before anything is compared or judged,
+ * address_from_host reads the latter as resolvers do.
  */
 #include "net/address.h"
 
@@ -310,7 +312,8 @@ static bool is_unspecified(const struct ip *ip)
     return ip->len > 0 && memcmp(ip->at, zeros, ip->len) == 0;
 }
 
-/* Whether an interface of this machine has the address. When they cannot be listed, it is taken to be so. */
+/* Whether an interface of this machine has the address. When they cannot be listed, it is taken
+ * to be so. */
 static bool is_ours(const struct address *address)
 {
     struct ip ip = plain(address);

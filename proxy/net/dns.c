@@ -1,9 +1,10 @@
 /* c-ares with its sockets polled by libuv and its timeouts on the worker's timers.
  *
- * Happy path: ares_getaddrinfo opens sockets and tells by on_socket_state what to wait for; on_poll lets it read and
- * write; the answer comes out of that. /etc/hosts is its first source.
- * Failures: a server that does not answer is asked again, then the next, until c-ares gives up (some 10 s; who asks has
- * a deadline of its own); a socket that cannot be polled is left to those timeouts.
+ * Happy path: ares_getaddrinfo opens sockets and tells by on_socket_state what to wait for;
+ * on_poll lets it read and write; the answer comes out of that. /etc/hosts is its first source.
+ * Failures: a server that does not answer is asked again, then the next, until c-ares gives up
+ * (some 10 s; who asks has a deadline of its own); a socket that cannot be polled is left to
+ * those timeouts.
  */
 #include "net/dns.h"
 
@@ -33,7 +34,7 @@ struct dns_socket {
     struct dns *dns;
 };
 
-/* --- waiting for sockets and time -------------------------------------------------------------- */
+/* --- waiting for sockets and time ------------------------------------------------------------- */
 
 static void process(struct dns *dns, ares_socket_t readable, ares_socket_t writable)
 {
@@ -124,7 +125,7 @@ static void on_socket_state(void *context, ares_socket_t descriptor, int readabl
     uv_poll_start(&waiting->poll, events, on_poll);
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void read_addresses(const struct ares_addrinfo *info, struct dns_answer *answer)
 {
@@ -179,7 +180,7 @@ void dns_ask(struct dns *dns, struct dns_query *query, const char *name)
     process(dns, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct dns *dns_new(uv_loop_t *loop, struct worker *worker, const char *servers)
 {

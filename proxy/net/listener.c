@@ -1,7 +1,9 @@
-/* Binding, by hand: libuv knows SO_REUSEPORT only from 1.49 on, and a worker must not find out that an address is taken.
+/* Binding, by hand: libuv knows SO_REUSEPORT only from 1.49 on, and a worker must not find out
+ * that an address is taken.
  *
- * Happy path: socket, options, bind, listen; the worker gets the descriptor. Failures: the descriptor is closed and the
- * negative errno returned; for a Unix socket, a file that nobody answers at is removed and binding tried once more.
+ * Happy path: socket, options, bind, listen; the worker gets the descriptor. Failures: the
+ * descriptor is closed and the negative errno returned; for a Unix socket, a file that nobody
+ * answers at is removed and binding tried once more.
  */
 #include "net/listener.h"
 
@@ -53,8 +55,8 @@ static int bind_unix(int descriptor, const struct address *address)
     return bind_at(descriptor, address);
 }
 
-/* The first socket of an address is bound without SO_REUSEPORT, which only then is turned on: so a second Shunt does
- * not slip in beside this one, and further sockets of this process do. */
+/* The first socket of an address is bound without SO_REUSEPORT, which only then is turned on: so
+ * a second Shunt does not slip in beside this one, and further sockets of this process do. */
 static int bind_inet(int descriptor, const struct address *address, bool beside)
 {
     int error = turn_on(descriptor, SO_REUSEADDR);

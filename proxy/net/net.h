@@ -1,4 +1,5 @@
-/* The seam of the network: where streams, listeners and names come from. libuv and c-ares (net/uv.c), or a simulation. */
+/* The seam of the network: where streams, listeners and names come from. libuv and c-ares
+ * (net/uv.c), or a simulation. */
 #ifndef NET_NET_H
 #define NET_NET_H
 
@@ -9,7 +10,8 @@ struct worker;
 
 /* A name being resolved. Embedded in whoever waits. */
 struct lookup {
-    /* `count` addresses in the order to try, valid during the call; 0 with an error text. Never inside net_resolve. */
+    /* `count` addresses in the order to try, valid during the call; 0 with an error text. Never
+     * inside net_resolve. */
     void (*on_resolved)(struct lookup *lookup, const struct address *addresses, unsigned count,
                         const char *error);
     void *own; /* the net's, while it is under way */
@@ -33,7 +35,8 @@ struct net {
     void (*unlisten)(struct net *net, struct listening *listening);
     /* Stops accepting for a while (a connection cap is reached), or goes on. */
     void (*pause)(struct net *net, struct listening *listening, bool paused);
-    /* Addresses of `host` with `port`, cached for their TTL (1 s to 60 s; failures 1 s). Literals too. */
+    /* Addresses of `host` with `port`, cached for their TTL (1 s to 60 s; failures 1 s).
+     * Literals too. */
     void (*resolve)(struct net *net, struct worker *worker, struct slice host, uint16_t port,
                     struct lookup *lookup);
     /* No callback comes after this. Not under way: allowed. */

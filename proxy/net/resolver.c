@@ -1,9 +1,11 @@
 /* Names with their addresses, and who waits for them; see resolver.h.
  *
- * Happy path: a lookup gets a waiter. For a literal or a fresh name it is ready at once, else it joins the name, whose
- * query makes it ready. Ready waiters are answered by a task at the end of the turn, never inside a call.
- * A name that somebody waits for is pinned; the others may be thrown out, the one asked for longest ago first.
- * Failures: no addresses and an error text, also when every name is pinned or c-ares cannot start.
+ * Happy path: a lookup gets a waiter. For a literal or a fresh name it is ready at once, else it
+ * joins the name, whose query makes it ready. Ready waiters are answered by a task at the end of
+ * the turn, never inside a call.
+ * A name that somebody waits for is pinned; the others may be thrown out, the one asked for
+ * longest ago first. Failures: no addresses and an error text, also when every name is pinned or
+ * c-ares cannot start.
  */
 #include "net/resolver.h"
 
@@ -51,7 +53,7 @@ struct resolver {
     struct task answer;
 };
 
-/* --- answering ----------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static void drop_waiter(struct waiter *waiter)
 {
@@ -97,7 +99,7 @@ static void make_ready(struct resolver *resolver, struct waiter *waiter)
     worker_defer(resolver->worker, &resolver->answer);
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void drop_name(struct name *name)
 {
@@ -185,7 +187,7 @@ static struct name *add_name(struct resolver *resolver, struct slice text, uint6
     return name;
 }
 
-/* --- looking up ------------------------------------------------------------------------------------ */
+/* --- looking up ------------------------------------------------------------------------------- */
 
 static void refuse(struct resolver *resolver, struct waiter *waiter, const char *error)
 {
@@ -193,8 +195,8 @@ static void refuse(struct resolver *resolver, struct waiter *waiter, const char 
     make_ready(resolver, waiter);
 }
 
-/* Into `low` in lower case; -1: too long, or bytes that no name has. A dot at the end stays: it keeps the search list
- * away. */
+/* Into `low` in lower case; -1: too long, or bytes that no name has. A dot at the end stays: it
+ * keeps the search list away. */
 static int lower_name(struct slice host, char low[MOST_NAME + 1])
 {
     if (host.len == 0 || host.len > MOST_NAME || slice_is(host, "."))
@@ -292,7 +294,7 @@ void resolver_forget(struct resolver *resolver, struct lookup *lookup)
         drop_waiter(lookup->own);
 }
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct resolver *resolver_new_with(uv_loop_t *loop, struct worker *worker, const char *servers)
 {

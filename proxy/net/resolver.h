@@ -2,9 +2,10 @@
  *
  *     lookup ─▶ literal, localhost? ─▶ cache? ─▶ query under way? ─▶ c-ares ─▶ cache ─▶ every lookup that waits
  *
- * c-ares reads /etc/hosts and asks the servers of /etc/resolv.conf, with its search list. Answers are kept for their
- * TTL, between 1 s and 60 s; failures for 1 s, and a failure of the servers (not of the name) leaves older addresses in
- * use. The number of names kept is bounded, the least recently asked for going first. One per worker.
+ * c-ares reads /etc/hosts and asks the servers of /etc/resolv.conf, with its search list.
+ * Answers are kept for their TTL, between 1 s and 60 s; failures for 1 s, and a failure of the
+ * servers (not of the name) leaves older addresses in use. The number of names kept is bounded,
+ * the least recently asked for going first. One per worker.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H

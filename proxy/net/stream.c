@@ -1,12 +1,13 @@
-/* What every stream has, whatever carries it: the queue of what is to be written, and the order of events.
+/* What every stream has, whatever carries it: the queue of what is to be written, and the order
+ * of events.
  *
- * Happy path of a write: it joins the queue; at the end of the turn the driver takes the whole queue in one call and
- * the queue's memory goes. What makes the queue larger than STREAM_GATHER leaves at once, the queue and the new bytes as
- * one vector, without a copy.
- * The driver takes less: the rest is queued, the driver is asked to tell (await_room), and nothing is offered to it
- * until it does; then on_room once all is out.
- * Failure: the driver is told to close, the queue is dropped, and on_close says why in a later turn. No memory for the
- * queue is such a failure too.
+ * Happy path of a write: it joins the queue; at the end of the turn the driver takes the whole
+ * queue in one call and the queue's memory goes. What makes the queue larger than STREAM_GATHER
+ * leaves at once, the queue and the new bytes as one vector, without a copy.
+ * The driver takes less: the rest is queued, the driver is asked to tell (await_room), and
+ * nothing is offered to it until it does; then on_room once all is out.
+ * Failure: the driver is told to close, the queue is dropped, and on_close says why in a later
+ * turn. No memory for the queue is such a failure too.
  *
  * Pure: no library is used here, so that plugins link it.
  */

@@ -1,16 +1,20 @@
-/* A connection: bytes in, bytes out, in order, with an end. TCP now; a layer such as TLS is another driver.
+/* A connection: bytes in, bytes out, in order, with an end. TCP now; a layer such as TLS is
+ * another driver.
  *
- * Happy path: stream_dial → on_open; on_read while reading is on; on_eof when the peer has said all; stream_close →
- * on_close. Failure at any point: on_close with the error (a negative errno), and nothing after it.
+ * Happy path: stream_dial → on_open; on_read while reading is on; on_eof when the peer has said
+ * all; stream_close → on_close. Failure at any point: on_close with the error (a negative
+ * errno), and nothing after it.
  *
- * Events never run inside a call into the stream: a write that fails is told by on_close in a later turn. on_close is
- * the last event, comes exactly once, and the stream's memory goes when it returns. The owner keeps the pointer until
- * then and may be told of nothing else between stream_close and on_close.
+ * Events never run inside a call into the stream: a write that fails is told by on_close in a
+ * later turn. on_close is the last event, comes exactly once, and the stream's memory goes when
+ * it returns. The owner keeps the pointer until then and may be told of nothing else between
+ * stream_close and on_close.
  *
- * Writing takes everything: what is small waits for the end of the loop turn, so that head, body and the answers of
- * many calls leave in one system call; what the kernel does not take is copied and kept. The owner looks at
- * stream_queued, stops feeding at its high-water mark (STREAM_GATHER or more) and goes on at on_room. A stream with
- * nothing queued holds no buffer. Called on the worker's thread only.
+ * Writing takes everything: what is small waits for the end of the loop turn, so that head, body
+ * and the answers of many calls leave in one system call; what the kernel does not take is
+ * copied and kept. The owner looks at stream_queued, stops feeding at its high-water mark
+ * (STREAM_GATHER or more) and goes on at on_room. A stream with nothing queued holds no buffer.
+ * Called on the worker's thread only.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -26,7 +30,8 @@
 struct stream;
 struct worker;
 
-/* So much waits for the end of the turn; what makes it more leaves at once, together with what waited. */
+/* So much waits for the end of the turn; what makes it more leaves at once, together with what
+ * waited. */
 #define STREAM_GATHER ((size_t)16 * 1024)
 
 struct stream_events {
@@ -35,19 +40,20 @@ struct stream_events {
     void (*on_read)(struct stream *stream, struct slice bytes);
     /* The peer will send no more; we may still write. */
     void (*on_eof)(struct stream *stream);
-    /* Everything queued has left. Comes only after stream_queued was not 0 at the end of a turn, which it surely is
-     * when it has reached STREAM_GATHER. May be NULL. */
+    /* Everything queued has left. Comes only after stream_queued was not 0 at the end of a turn,
+     * which it surely is when it has reached STREAM_GATHER. May be NULL. */
     void (*on_room)(struct stream *stream);
     void (*on_close)(struct stream *stream, int error); /* 0: stream_close was called */
 };
 
-/* What lies below: libuv's TCP, a simulated pipe, later TLS above another driver. None of these calls back at once. */
+/* What lies below: libuv's TCP, a simulated pipe, later TLS above another driver. None of these
+ * calls back at once. */
 struct stream_driver {
     void (*read)(struct stream *stream, bool on);
     /* Bytes taken, which may be 0; negative errno. */
     ssize_t (*write)(struct stream *stream, const struct iovec *parts, int count);
-    /* write took less than it was given: stream_writable is called when it may take more. The driver may take over
-     * what is queued (stream_lend), and then calls when all of that is out. */
+    /* write took less than it was given: stream_writable is called when it may take more. The
+     * driver may take over what is queued (stream_lend), and then calls when all of that is out. */
     void (*await_room)(struct stream *stream);
     /* Half close. Nothing is written after it. */
     void (*end)(struct stream *stream);
@@ -55,7 +61,8 @@ struct stream_driver {
     void (*close)(struct stream *stream);
     /* Reset rather than close, so that the peer sees an error and never a clean end. */
     void (*reset)(struct stream *stream);
-    /* Of what was lent, how much is not yet written. NULL: that is not known before all of it is. */
+    /* Of what was lent, how much is not yet written. NULL: that is not known before all of it
+     * is. */
     size_t (*unwritten)(const struct stream *stream);
 };
 
@@ -91,11 +98,12 @@ void stream_write_slice(struct stream *stream, struct slice bytes);
 size_t stream_queued(const struct stream *stream);
 /* Half close once the queue is out. */
 void stream_end(struct stream *stream);
-/* Closes at once; what is queued is lost unless the kernel takes it now. on_close follows. Twice is allowed. */
+/* Closes at once; what is queued is lost unless the kernel takes it now. on_close follows. Twice
+ * is allowed. */
 void stream_close(struct stream *stream);
 void stream_reset(struct stream *stream);
 
-/* --- for drivers and layers ---------------------------------------------------------------------------------- */
+/* --- for drivers and layers ------------------------------------------------------------------- */
 
 /* An open stream. `events` and `owner` are for whoever gets it to set. */
 void stream_init(struct stream *stream, struct worker *worker, const struct stream_driver *driver);
@@ -109,10 +117,11 @@ void stream_at_end(struct stream *stream);
 /* In await_room: moves what is queued to the driver, from its first unsent byte on. */
 struct bytes stream_lend(struct stream *stream, size_t *from);
 void stream_writable(struct stream *stream);
-/* An error below: the driver is told to close, on_close follows with the error. Twice is allowed. */
+/* An error below: the driver is told to close, on_close follows with the error. Twice is
+ * allowed. */
 void stream_fail(struct stream *stream, int error);
-/* The answer to close, or an error that closed at once (0: what was said before counts): runs on_close. The driver
- * frees its memory afterwards. */
+/* The answer to close, or an error that closed at once (0: what was said before counts): runs
+ * on_close. The driver frees its memory afterwards. */
 void stream_closed(struct stream *stream, int error);
 
 #endif

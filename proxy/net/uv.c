@@ -1,10 +1,11 @@
 /* The network on libuv: dialling, listening, names; what a stream does is in uv_stream.c.
  *
- * Happy path of listening: the bound descriptor becomes a handle, each connection a stream that on_accept gets.
- * Pausing: libuv stops accepting by itself as long as one connection is not taken from it; so that is what a paused
- * listening does with the next one, and takes it when it goes on.
- * Failures: a connection that cannot be taken (descriptors, memory) is closed or left to the kernel's queue, which
- * libuv asks again.
+ * Happy path of listening: the bound descriptor becomes a handle, each connection a stream that
+ * on_accept gets. Pausing: libuv stops accepting by itself as long as one connection is not
+ * taken from it; so that is what a paused listening does with the next one, and takes it when it
+ * goes on.
+ * Failures: a connection that cannot be taken (descriptors, memory) is closed or left to the
+ * kernel's queue, which libuv asks again.
  */
 #include "net/uv.h"
 

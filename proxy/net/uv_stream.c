@@ -1,9 +1,10 @@
 /* A stream on a libuv handle: TCP, or a Unix socket.
  *
- * Happy path of a write: uv_try_write, one system call and no request. What it leaves is lent to one uv_write, which
- * libuv finishes by itself when the kernel has room; then stream_writable. Reads land in the net's one buffer.
- * Failures: an error of a read, a write or a connect goes to stream_fail, which closes; libuv's close callback, after
- * those of all cancelled requests, is the end and frees the memory.
+ * Happy path of a write: uv_try_write, one system call and no request. What it leaves is lent to
+ * one uv_write, which libuv finishes by itself when the kernel has room; then stream_writable.
+ * Reads land in the net's one buffer. Failures: an error of a read, a write or a connect goes to
+ * stream_fail, which closes; libuv's close callback, after those of all cancelled requests, is
+ * the end and frees the memory.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -122,7 +123,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(stream->net->read_buffer, READ_BUFFER);
 }
 
-/* After each call libuv looks whether reading is still wanted, so uv_read_stop stops its row of reads too. */
+/* After each call libuv looks whether reading is still wanted, so uv_read_stop stops its row of
+ * reads too. */
 static void on_bytes(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
 {
     struct uv_stream *stream = handle->data;

@@ -1,8 +1,10 @@
-/* One structured line per call, the same fields for every style, so that a call can be followed from the caller's
- * sidecar to the callee's by its message, correlation and trace IDs. What is empty is left out.
+/* One structured line per call, the same fields for every style, so that a call can be followed
+ * from the caller's sidecar to the callee's by its message, correlation and trace IDs. What is
+ * empty is left out.
  *
- * A call can end before anything of it is known (a malformed head), so every part may be missing; and what a peer sent
- * may be shaped to look like a secret-free path and hold one: only a target that was understood is written. */
+ * A call can end before anything of it is known (a malformed head), so every part may be
+ * missing; and what a peer sent may be shaped to look like a secret-free path and hold one: only
+ * a target that was understood is written. */
 #include "observe/access_log.h"
 
 #include "core/snapshot.h"

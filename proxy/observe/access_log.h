@@ -5,8 +5,8 @@
 #include "core/call.h"
 #include "observe/line.h"
 
-/* Appends the line of a call that is over. `subscription` is the one that it belongs to, or NULL. Never what may be
- * secret: no query, no userinfo, no field's value. */
+/* Appends the line of a call that is over. `subscription` is the one that it belongs to, or
+ * NULL. Never what may be secret: no query, no userinfo, no field's value. */
 void access_log_render(struct bytes *out, bool json, const struct call *call,
                        const char *subscription, const char *time, uint64_t duration_ms);
 

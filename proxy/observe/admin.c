@@ -1,6 +1,7 @@
-/* Happy path: begin notes the attempt → at the end of the turn the page is rendered and goes up as head, body and end.
- * Failures: the caller goes away first (cancel), also in the middle of our own up-calls; a refusal goes up as
- * attempt_fail, and core makes the answer. The answer is in memory already, so it does not wait for room.
+/* Happy path: begin notes the attempt → at the end of the turn the page is rendered and goes up
+ * as head, body and end. Failures: the caller goes away first (cancel), also in the middle of
+ * our own up-calls; a refusal goes up as attempt_fail, and core makes the answer. The answer is
+ * in memory already, so it does not wait for room.
  */
 #include "observe/admin.h"
 
@@ -27,7 +28,7 @@ struct answer {
     bool telling, cancelled; /* in an up-call; and the caller went away in it */
 };
 
-/* --- who may ask ------------------------------------------------------------------------------------------------ */
+/* --- who may ask ------------------------------------------------------------------------------ */
 
 /* Literally loopback: a name that resolves to it may be anybody's. */
 static bool names_loopback(struct slice host)
@@ -112,7 +113,7 @@ const char *admin_guard(const struct head *request, const struct address *listen
     return NULL;
 }
 
-/* --- pages ------------------------------------------------------------------------------------------------------ */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 static int render_live(const struct admin_context *context, struct bytes *out)
 {
@@ -151,7 +152,7 @@ static const struct page *find_page(struct slice path)
     return NULL;
 }
 
-/* --- answering -------------------------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 /* Head, body, end. The caller may go away in each of them. */
 static void tell(struct answer *answer, const struct head *head, struct slice body)
@@ -219,7 +220,7 @@ static void on_turn_end(struct task *task)
     free(answer);
 }
 
-/* --- the transport ---------------------------------------------------------------------------------------------- */
+/* --- the transport ---------------------------------------------------------------------------- */
 
 static int attach(void *instance, struct worker *worker, void **lane)
 {

@@ -4,8 +4,8 @@
  *     GET /healthz/ready   200, or 503; JSON that names what is missing
  *     GET /metrics         Prometheus text
  *
- * Anything else is 404, another method 405. What a browser could be made to send by a page of somebody else is 403
- * (threat 1). Nothing here changes anything.
+ * Anything else is 404, another method 405. What a browser could be made to send by a page of
+ * somebody else is 403 (threat 1). Nothing here changes anything.
  */
 #ifndef OBSERVE_ADMIN_H
 #define OBSERVE_ADMIN_H
@@ -23,9 +23,10 @@ struct admin_context {
 
 extern const struct transport admin_transport;
 
-/* Why a request must not be answered here, or NULL: its Host is neither a loopback name with the admin's port (or
- * none) nor one of `hosts` (ends with NULL, may be NULL), its Origin is another one, or it is what an HTML form
- * sends. On a Unix socket any Host may be named: no browser comes that way. */
+/* Why a request must not be answered here, or NULL: its Host is neither a loopback name with the
+ * admin's port (or none) nor one of `hosts` (ends with NULL, may be NULL), its Origin is another
+ * one, or it is what an HTML form sends. On a Unix socket any Host may be named: no browser
+ * comes that way. */
 const char *admin_guard(const struct head *request, const struct address *listening,
                         const char *const *hosts);
 

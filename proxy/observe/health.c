@@ -1,8 +1,9 @@
 /* A tiny blocking HTTP client with one deadline over everything.
  *
- * Happy path: connect → send → read to the end ("Connection: close") → 200: ready; 503: the JSON names what is missing.
- * Failures: nobody listens, the deadline passes, the answer is none of ours: each is said in a line, and the result
- * is 1. The other side is trusted as little as any peer: its answer is bounded and parsed by jansson.
+ * Happy path: connect → send → read to the end ("Connection: close") → 200: ready; 503: the JSON
+ * names what is missing. Failures: nobody listens, the deadline passes, the answer is none of
+ * ours: each is said in a line, and the result is 1. The other side is trusted as little as any
+ * peer: its answer is bounded and parsed by jansson.
  */
 #include "observe/health.h"
 

@@ -1,6 +1,7 @@
-/* Quoting is what matters here: JSON by RFC 8259 §7, and in text lines the same quoting around every value that is not
- * a plain word, so that blanks, quotes and controls of a peer can neither end a value nor begin a line. Most values
- * are plain and are copied whole. Nothing fails but the room of `out`, which the caller checks at the end. */
+/* Quoting is what matters here: JSON by RFC 8259 §7, and in text lines the same quoting around
+ * every value that is not a plain word, so that blanks, quotes and controls of a peer can
+ * neither end a value nor begin a line. Most values are plain and are copied whole. Nothing
+ * fails but the room of `out`, which the caller checks at the end. */
 #include "observe/line.h"
 
 #include <assert.h>
@@ -40,7 +41,8 @@ const char *stamp_text(struct stamp *stamp, uint64_t wall_ms)
     return stamp->text;
 }
 
-/* Bytes that may stand as they are: in JSON between quotes, in text without any. '"' and '\\' never may. */
+/* Bytes that may stand as they are: in JSON between quotes, in text without any. '"' and '\\'
+ * never may. */
 enum { IN_JSON = 1, IN_TEXT = 2, ANYWHERE = 3 };
 static const uint8_t plain[256] = {
     [' '] = IN_JSON, ['!'] = ANYWHERE,         ['#' ... '<'] = ANYWHERE,

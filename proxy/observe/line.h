@@ -3,7 +3,8 @@
  *     {"time":"2025-11-25T21:52:00.123Z","level":"info","kind":"http","route":"reserve","status":200}
  *     2025-11-25T21:52:00.123Z info http route=reserve status=200
  *
- * Values may be anything that a peer sent: each JSON line parses, and no line holds a control character.
+ * Values may be anything that a peer sent: each JSON line parses, and no line holds a control
+ * character.
  */
 #ifndef OBSERVE_LINE_H
 #define OBSERVE_LINE_H
@@ -21,7 +22,8 @@ struct line {
     bool json;
 };
 
-/* The text of a moment in UTC with milliseconds (RFC 3339), remembering the second. Zeroed before its first use. */
+/* The text of a moment in UTC with milliseconds (RFC 3339), remembering the second. Zeroed
+ * before its first use. */
 #define STAMP_TEXT sizeof "2025-11-25T21:52:00.123Z"
 struct stamp {
     uint64_t second; /* the one that `text` holds, plus 1 */
@@ -33,7 +35,8 @@ extern const char *const level_names[LEVEL_ERROR + 1];
 
 /* `time`, `kind` and keys are our own words and stand as they are. */
 void line_begin(struct line *line, const char *time, enum level level, const char *kind);
-/* At most `most` bytes of the value, "…" behind them when it was longer. Nothing when the value is empty. */
+/* At most `most` bytes of the value, "…" behind them when it was longer. Nothing when the value
+ * is empty. */
 void line_value(struct line *line, const char *key, struct slice value, size_t most);
 void line_word(struct line *line, const char *key, const char *word);
 void line_number(struct line *line, const char *key, uint64_t number);

@@ -1,11 +1,13 @@
 /* The log thread: takes what the rings hold and writes it, whole lines, ring after ring.
  *
- * Happy path: a worker puts a line into its ring and, if the thread had taken everything before, wakes it by an
- * eventfd. The thread waits a few milliseconds for more, since lines come in swarms and a wake-up costs more than a
- * line, writes until every ring is empty, and sleeps again.
- * Failures: a reader that stalls blocks this thread only; its rings fill and workers drop lines, counted. A closed
- * reader, a full disk: what cannot be written is counted and forgotten, the next lines are tried again. SIGPIPE is
- * blocked in this thread. At the end log_stop waits for as long as bytes move, and two seconds longer.
+ * Happy path: a worker puts a line into its ring and, if the thread had taken everything before,
+ * wakes it by an eventfd. The thread waits a few milliseconds for more, since lines come in
+ * swarms and a wake-up costs more than a line, writes until every ring is empty, and sleeps
+ * again.
+ * Failures: a reader that stalls blocks this thread only; its rings fill and workers drop lines,
+ * counted. A closed reader, a full disk: what cannot be written is counted and forgotten, the
+ * next lines are tried again. SIGPIPE is blocked in this thread. At the end log_stop waits for
+ * as long as bytes move, and two seconds longer.
  */
 #include "observe/log.h"
 

@@ -4,9 +4,11 @@
 
 #include "observe/observe.h"
 
-/* Opens the way of one writer, a worker or the control thread; asking again gives the same. Control thread. */
+/* Opens the way of one writer, a worker or the control thread; asking again gives the same.
+ * Control thread. */
 void log_open(struct log *log, unsigned worker);
-/* Puts a whole line (it ends with '\n') on its way; false: there is no room and it is lost. One thread per worker. */
+/* Puts a whole line (it ends with '\n') on its way; false: there is no room and it is lost. One
+ * thread per worker. */
 bool log_put(struct log *log, unsigned worker, struct slice line)
     __attribute__((warn_unused_result));
 

@@ -1,9 +1,10 @@
 /* The Prometheus text of everything (exposition format 0.0.4), family by family.
  *
- * Adding up is done here, on the control thread, so that workers never add more than one to a cell of their own. Cells
- * move while they are read: a histogram's count is therefore the sum of the buckets just read, and every counter only
- * grows. A style that a configured route carries is shown from the start with zeros, so that a rate sees the first
- * call. Nothing fails but the room of `out`.
+ * Adding up is done here, on the control thread, so that workers never add more than one to a
+ * cell of their own. Cells move while they are read: a histogram's count is therefore the sum of
+ * the buckets just read, and every counter only grows. A style that a configured route carries
+ * is shown from the start with zeros, so that a rate sees the first call. Nothing fails but the
+ * room of `out`.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ struct scrape {
     struct bytes *out;
 };
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void family(const struct scrape *scrape, const char *name, const char *type,
                    const char *help)
@@ -72,7 +73,7 @@ static void put_seconds(const struct scrape *scrape, const char *name, const cha
     bytes_printf(scrape->out, "%.3f\n", value);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------ */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static const struct route_cells *cells_of(const struct route_stats *row, unsigned worker)
 {
@@ -221,7 +222,7 @@ static void calls(const struct scrape *scrape)
     put_count(scrape, "shunt_connections", NO_LABELS, connections(scrape->stats));
 }
 
-/* --- events ----------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static const struct event_cells *events_of(const struct counter_row *row, unsigned worker)
 {
@@ -246,7 +247,8 @@ static uint64_t event_count(const struct event_cells *cells, const char *event)
     return 0;
 }
 
-/* Whether a worker before this one knows the event: then it was shown there, with everybody's sum. */
+/* Whether a worker before this one knows the event: then it was shown there, with everybody's
+ * sum. */
 static bool was_shown(const struct counter_row *row, unsigned worker, const char *event)
 {
     for (unsigned i = 0; i < worker; i++) {
@@ -283,7 +285,7 @@ static void put_events(const struct scrape *scrape, const char *metric,
     }
 }
 
-/* --- brokers and subscriptions ---------------------------------------------------------------------------------- */
+/* --- brokers and subscriptions ---------------------------------------------------------------- */
 
 static unsigned workers_in(const struct scrape *scrape, const struct broker *broker,
                            enum broker_state state)
@@ -347,7 +349,7 @@ static void brokers(const struct scrape *scrape)
         put_consuming(scrape, &scrape->snapshot->subscriptions[i]);
 }
 
-/* --- ourselves -------------------------------------------------------------------------------------------------- */
+/* --- ourselves -------------------------------------------------------------------------------- */
 
 static uint64_t lines_dropped(const struct stats *stats)
 {

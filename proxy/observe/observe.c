@@ -1,8 +1,9 @@
 /* Observers: each worker's hand in the statistics and in the log.
  *
- * Happy path: a call is over → its row's cells move → its line is rendered into the observer's own buffer and put into
- * the worker's ring. Nothing here blocks or waits; a line without room is dropped and counted. A worker without an
- * observer (a test) is not observed, an observer without a log counts only.
+ * Happy path: a call is over → its row's cells move → its line is rendered into the observer's
+ * own buffer and put into the worker's ring. Nothing here blocks or waits; a line without room
+ * is dropped and counted. A worker without an observer (a test) is not observed, an observer
+ * without a log counts only.
  */
 #include "observe/observe.h"
 
@@ -68,7 +69,8 @@ static bool is_admin(const struct call *call)
     return call->listener != NULL && call->listener->admin;
 }
 
-/* Whose counters a call moves. One for which nothing was planned was refused before any route was looked for. */
+/* Whose counters a call moves. One for which nothing was planned was refused before any route
+ * was looked for. */
 static struct route_stats *row_of(const struct stats *stats, const struct call *call)
 {
     if (is_admin(call))

@@ -1,4 +1,5 @@
-/* Reads /proc/self (proc(5)): stat for times and memory, fd for descriptors. Asked for once a scrape. */
+/* Reads /proc/self (proc(5)): stat for times and memory, fd for descriptors. Asked for once a
+ * scrape. */
 #include "observe/process.h"
 
 #include <dirent.h>
@@ -9,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Fields 14, 15, 20, 22, 23 and 24 of stat, counted behind the command's name, which may hold anything. */
+/* Fields 14, 15, 20, 22, 23 and 24 of stat, counted behind the command's name, which may hold
+ * anything. */
 static int read_stat(struct process *process, uint64_t *start_ticks)
 {
     char text[1024];

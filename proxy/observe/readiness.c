@@ -1,7 +1,7 @@
-/* Ready means: every worker serves the configuration in force on all of its listeners, each broker that it names is up
- * on each worker, each subscription consumes there, and nobody told us to stop. Anything else is said by its name,
- * since "not ready" alone sends people to the wrong place. Read from cells that workers move meanwhile: the answer was
- * true a moment ago. */
+/* Ready means: every worker serves the configuration in force on all of its listeners, each
+ * broker that it names is up on each worker, each subscription consumes there, and nobody told
+ * us to stop. Anything else is said by its name, since "not ready" alone sends people to the
+ * wrong place. Read from cells that workers move meanwhile: the answer was true a moment ago. */
 #include "observe/readiness.h"
 
 #include <assert.h>

@@ -4,9 +4,9 @@
 
 #include "observe/observe.h"
 
-/* Appends {"ready":…,"missing":[…]} and tells whether it is ready. An entry of `missing` has "what" ("draining",
- * "configuration", "listener", "broker", "subscription") and, where it applies, "name", "worker" and "state".
- * Control thread. */
+/* Appends {"ready":…,"missing":[…]} and tells whether it is ready. An entry of `missing` has
+ * "what" ("draining", "configuration", "listener", "broker", "subscription") and, where it
+ * applies, "name", "worker" and "state". Control thread. */
 bool readiness_render(const struct snapshot *snapshot, const struct stats *stats, bool draining,
                       struct bytes *out);
 

@@ -1,6 +1,7 @@
-/* Both positions are moved and read in one total order (seq_cst): after the writer has put a line it sees either that
- * the reader took everything before (and wakes it), or the reader, which looks again after it took, sees the line. So
- * no line waits for the next one to be noticed, and no system call is made for a line that the reader will find. */
+/* Both positions are moved and read in one total order (seq_cst): after the writer has put a
+ * line it sees either that the reader took everything before (and wakes it), or the reader,
+ * which looks again after it took, sees the line. So no line waits for the next one to be
+ * noticed, and no system call is made for a line that the reader will find. */
 #include "observe/ring.h"
 
 #include <assert.h>

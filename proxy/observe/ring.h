@@ -1,7 +1,8 @@
 /* A ring of bytes between one writer and one reader, without a lock: log lines on their way out.
  *
- * The writer puts a whole line or nothing; what does not fit is dropped and told. The reader sees everything that is
- * there as one or two runs, which always end with a line. Positions count bytes since the beginning and never wrap.
+ * The writer puts a whole line or nothing; what does not fit is dropped and told. The reader
+ * sees everything that is there as one or two runs, which always end with a line. Positions
+ * count bytes since the beginning and never wrap.
  */
 #ifndef OBSERVE_RING_H
 #define OBSERVE_RING_H

@@ -1,6 +1,6 @@
-/* Making rows and cells, and finding them. Names come from the configuration and from constants only, so their number
- * is bounded by what somebody wrote; a row that exists is found again after a reload. Nothing here can fail but memory
- * of fixed size, and that aborts. */
+/* Making rows and cells, and finding them. Names come from the configuration and from constants
+ * only, so their number is bounded by what somebody wrote; a row that exists is found again
+ * after a reload. Nothing here can fail but memory of fixed size, and that aborts. */
 #include "observe/stats.h"
 
 #include <assert.h>

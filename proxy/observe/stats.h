@@ -1,9 +1,10 @@
 /* The cells behind the numbers: what a worker writes and the control thread adds up.
  *
- * A row stands for a name of the configuration and has cells for each worker. The worker makes its cells when it first
- * has something to count, in memory of its own, and is their only writer, so counting is a load and a store without a
- * lock. The control thread makes the rows, walks them and reads the cells; a row is never removed, since a counter
- * that disappears in a reload would look like a restart.
+ * A row stands for a name of the configuration and has cells for each worker. The worker makes
+ * its cells when it first has something to count, in memory of its own, and is their only
+ * writer, so counting is a load and a store without a lock. The control thread makes the rows,
+ * walks them and reads the cells; a row is never removed, since a counter that disappears in a
+ * reload would look like a restart.
  */
 #ifndef OBSERVE_STATS_H
 #define OBSERVE_STATS_H
@@ -17,7 +18,8 @@
 
 enum status_class { STATUS_NONE, STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX, STATUS_CLASSES };
 
-/* Upper bounds of the histogram's buckets; the last has none. A worker's clock counts milliseconds. */
+/* Upper bounds of the histogram's buckets; the last has none. A worker's clock counts
+ * milliseconds. */
 #define STATS_BUCKETS 14
 struct bucket {
     uint64_t most_ms;
@@ -92,7 +94,8 @@ static inline uint64_t cell_read(const _Atomic uint64_t *cell)
 
 /* The cells of one worker; made at first use, never NULL. On that worker's thread. */
 struct route_cells *route_cells(struct route_stats *row, unsigned worker);
-/* The counter of `event`, a string constant; the same name at another address is the same event. Worker's thread. */
+/* The counter of `event`, a string constant; the same name at another address is the same event.
+ * Worker's thread. */
 _Atomic uint64_t *event_cell(struct counter_row *row, unsigned worker, const char *event);
 
 enum status_class status_class(int status);

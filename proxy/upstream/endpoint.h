@@ -1,4 +1,5 @@
-/* What pool.c and search.c share: pools, their endpoints and connections from the inside. Nobody else includes this. */
+/* What pool.c and search.c share: pools, their endpoints and connections from the inside. Nobody
+ * else includes this. */
 #ifndef UPSTREAM_ENDPOINT_H
 #define UPSTREAM_ENDPOINT_H
 
@@ -82,7 +83,8 @@ void pool_release(struct pool *pool);
 
 /* Begins to search at `endpoint`, or NULL: in line. The callbacks come later. */
 void search_begin(struct pool *pool, struct seeker *seeker, struct endpoint *endpoint);
-/* The first in line gets this connection, or with NULL goes on to dial if there is room. False: nobody does. */
+/* The first in line gets this connection, or with NULL goes on to dial if there is room. False:
+ * nobody does. */
 bool search_serve(struct pool *pool, struct pooled *pooled);
 /* What search_begin dialled. */
 void search_opened(struct search *search, struct pooled *pooled);

@@ -1,9 +1,10 @@
 /* Pools, endpoints and the connections that rest in them; dialling is in search.c.
  *
- * Happy path: a call finds its pool, the pool its least busy endpoint, and that a connection which rests: no memory is
- * asked for. After the trip it rests again, the latest used on top, so that those in excess grow old and are closed.
- * Failures: a connection that ends while it rests just leaves. A pool for calls that pass through goes with its last
- * connection, others after ten minutes without use when a new one is made.
+ * Happy path: a call finds its pool, the pool its least busy endpoint, and that a connection
+ * which rests: no memory is asked for. After the trip it rests again, the latest used on top, so
+ * that those in excess grow old and are closed. Failures: a connection that ends while it rests
+ * just leaves. A pool for calls that pass through goes with its last connection, others after
+ * ten minutes without use when a new one is made.
  */
 #include "upstream/pool.h"
 
@@ -22,7 +23,7 @@ enum {
 
 static void on_sweep(struct timer *timer);
 
-/* --- the worker's pools ------------------------------------------------------------------------- */
+/* --- the worker's pools ----------------------------------------------------------------------- */
 
 static void on_leaving(struct task *task)
 {
@@ -72,7 +73,7 @@ struct bytes *pools_scratch(struct pools *pools)
     return &pools->scratch;
 }
 
-/* --- finding and making ------------------------------------------------------------------------- */
+/* --- finding and making ----------------------------------------------------------------------- */
 
 static void destroy(struct pool *pool)
 {
@@ -192,7 +193,7 @@ struct pool *pool_of_authority(struct pools *pools, const struct upstream_settin
     return pool;
 }
 
-/* --- choosing ----------------------------------------------------------------------------------- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static struct pooled *top_idle(const struct endpoint *endpoint)
 {
@@ -262,7 +263,8 @@ static struct pooled *any_idle(const struct pool *pool)
     return NULL;
 }
 
-/* At the cap a connection that rests elsewhere serves as well, or gives its place to one that must be new. */
+/* At the cap a connection that rests elsewhere serves as well, or gives its place to one that
+ * must be new. */
 static struct pooled *idle_for(struct pool *pool, const struct seeker *seeker,
                                const struct endpoint *endpoint, bool full)
 {
@@ -295,7 +297,7 @@ int pool_seek(struct pool *pool, struct seeker *seeker, struct client **client)
     return 0;
 }
 
-/* --- what becomes of connections ---------------------------------------------------------------- */
+/* --- what becomes of connections -------------------------------------------------------------- */
 
 static struct pooled *pooled_of(struct client *client)
 {

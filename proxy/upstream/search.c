@@ -1,9 +1,10 @@
 /* The way to a connection that is not there yet: see the picture in pool.h.
  *
- * Happy path: an endpoint is chosen, its name resolved, an address dialled, and the seeker has a client.
- * Failures: each is noted, and the next address or endpoint tried; the last one noted is told when none is left. Only
- * an endpoint that was really dialled, or has no address, is set aside. Whoever stands in line for too long is told
- * that every connection is in use.
+ * Happy path: an endpoint is chosen, its name resolved, an address dialled, and the seeker has a
+ * client.
+ * Failures: each is noted, and the next address or endpoint tried; the last one noted is told
+ * when none is left. Only an endpoint that was really dialled, or has no address, is set aside.
+ * Whoever stands in line for too long is told that every connection is in use.
  */
 #include <assert.h>
 #include <errno.h>
@@ -38,7 +39,7 @@ static struct worker *worker_of(const struct search *search)
     return search->pool->pools->worker;
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void leave_line(struct search *search)
 {
@@ -97,7 +98,7 @@ void pool_forget(struct seeker *seeker)
     pool_release(pool);
 }
 
-/* --- in line ------------------------------------------------------------------------------------ */
+/* --- in line ---------------------------------------------------------------------------------- */
 
 static void note(struct search *search, enum reason reason, const struct address *address,
                  const char *what)
@@ -149,7 +150,7 @@ bool search_serve(struct pool *pool, struct pooled *pooled)
     return false;
 }
 
-/* --- dialling ----------------------------------------------------------------------------------- */
+/* --- dialling --------------------------------------------------------------------------------- */
 
 static bool is_permitted(struct search *search, const struct address *address)
 {
@@ -164,7 +165,8 @@ static bool is_permitted(struct search *search, const struct address *address)
     return true;
 }
 
-/* One address that must not be called spoils its name: whoever answers for the name cannot mix them. */
+/* One address that must not be called spoils its name: whoever answers for the name cannot mix
+ * them. */
 static bool all_permitted(struct search *search)
 {
     for (unsigned i = 0; i < search->count; i++) {

@@ -1,6 +1,7 @@
-/* The limit of confirmed publishing: persistent, mandatory messages to a durable queue that nobody consumes, with
- * WINDOW of them unconfirmed at a time. rabbitmq-c logs in; then its codec alone is used over our own reads and writes,
- * many messages to a write, which is what a proxy with AMQP on its event loop can reach at best.
+/* The limit of confirmed publishing: persistent, mandatory messages to a durable queue that
+ * nobody consumes, with WINDOW of them unconfirmed at a time. rabbitmq-c logs in; then its codec
+ * alone is used over our own reads and writes, many messages to a write, which is what a proxy
+ * with AMQP on its event loop can reach at best.
  *
  *     amqp_publish PORT QUEUE WINDOW SECONDS BYTES
  */
@@ -43,7 +44,8 @@ static void put_number(char *to, uint32_t number)
         to[i] = (char)(number & 0xff);
 }
 
-/* Frame header, payload as it stands behind it, end mark (AMQP 0-9-1 §2.3.5); moves `len` past it. */
+/* Frame header, payload as it stands behind it, end mark (AMQP 0-9-1 §2.3.5); moves `len` past
+ * it. */
 static void finish_frame(struct publisher *publisher, char type, size_t payload)
 {
     char *frame = publisher->out + publisher->len;

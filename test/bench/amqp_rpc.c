@@ -1,5 +1,6 @@
-/* The limit of request and reply over AMQP: a bare rabbitmq-c client that keeps DEPTH requests in flight over direct
- * reply-to, and the echo server that answers it (and everybody else in the comparison). No HTTP anywhere.
+/* The limit of request and reply over AMQP: a bare rabbitmq-c client that keeps DEPTH requests
+ * in flight over direct reply-to, and the echo server that answers it (and everybody else in the
+ * comparison). No HTTP anywhere.
  *
  *     amqp_rpc serve PORT QUEUE
  *     amqp_rpc call PORT QUEUE DEPTH SECONDS BYTES

@@ -1,4 +1,5 @@
-/* What the bare AMQP programs share: logging in with rabbitmq-c, the clock, the processor's time. */
+/* What the bare AMQP programs share: logging in with rabbitmq-c, the clock, the processor's
+ * time. */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H
 

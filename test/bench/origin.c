@@ -1,6 +1,6 @@
-/* The cheapest service there is, so that a benchmark measures what stands before it: every request, whatever it asks,
- * gets the same answer of BYTES bytes. Reads requests with a Content-Length or without a body, nothing else, from
- * clients that behave.
+/* The cheapest service there is, so that a benchmark measures what stands before it: every
+ * request, whatever it asks, gets the same answer of BYTES bytes. Reads requests with a
+ * Content-Length or without a body, nothing else, from clients that behave.
  *
  *     origin PORT BYTES
  */

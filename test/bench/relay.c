@@ -1,6 +1,6 @@
-/* The floor under every proxy: a byte relay in one thread of epoll that parses nothing, with one upstream connection
- * per client. Neither closes gracefully nor keeps what a slow peer does not take: on loopback, under keep-alive load,
- * neither happens.
+/* The floor under every proxy: a byte relay in one thread of epoll that parses nothing, with one
+ * upstream connection per client. Neither closes gracefully nor keeps what a slow peer does not
+ * take: on loopback, under keep-alive load, neither happens.
  *
  *     relay PORT UPSTREAM_PORT
  */

@@ -1,4 +1,5 @@
-/* See customer.h. A connection for each call; the answer is read to its end, or to the connection's. */
+/* See customer.h. A connection for each call; the answer is read to its end, or to the
+ * connection's. */
 #include "customer.h"
 
 #include <assert.h>

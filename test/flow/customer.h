@@ -1,4 +1,5 @@
-/* An application's HTTP client in the simulation: it makes calls to a sidecar and keeps what came of each. */
+/* An application's HTTP client in the simulation: it makes calls to a sidecar and keeps what
+ * came of each. */
 #ifndef FLOW_CUSTOMER_H
 #define FLOW_CUSTOMER_H
 

@@ -1,4 +1,5 @@
-/* See http_text.h. A message is parsed from its start again each time bytes come, so there is no state to get wrong. */
+/* See http_text.h. A message is parsed from its start again each time bytes come, so there is no
+ * state to get wrong. */
 #include "http_text.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* HTTP/1.1 as test peers speak it: whole messages in and out, strict about what Shunt may send, and not fast. */
+/* HTTP/1.1 as test peers speak it: whole messages in and out, strict about what Shunt may send,
+ * and not fast. */
 #ifndef FLOW_HTTP_TEXT_H
 #define FLOW_HTTP_TEXT_H
 
@@ -20,8 +21,8 @@ struct http_text {
     size_t length; /* how much of `bytes` it was */
 };
 
-/* 1: a whole message is there; 0: not yet; -1: this is no HTTP. `at_end`: no more bytes will come. Interim answers
- * (1xx) are skipped. */
+/* 1: a whole message is there; 0: not yet; -1: this is no HTTP. `at_end`: no more bytes will
+ * come. Interim answers (1xx) are skipped. */
 int http_text_parse(struct http_text *text, bool at_end);
 /* Forgets the parsed message; what follows it stays. */
 void http_text_next(struct http_text *text);

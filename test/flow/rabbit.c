@@ -95,7 +95,7 @@ void rabbit_delete_queue(struct rabbit *rabbit, const char *name)
     sim_finish_turn(rabbit->node);
 }
 
-/* --- looking in ------------------------------------------------------------------------------------------ */
+/* --- looking in ------------------------------------------------------------------------------- */
 
 bool rabbit_has_queue(const struct rabbit *rabbit, const char *queue)
 {

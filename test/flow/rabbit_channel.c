@@ -1,8 +1,10 @@
-/* Channels of the simulated RabbitMQ: its methods, publisher confirms, deliveries and their acknowledgements.
+/* Channels of the simulated RabbitMQ: its methods, publisher confirms, deliveries and their
+ * acknowledgements.
  *
- * Happy path: publish, header, body → routed → a confirm after a while, alone or with others. consume → deliveries as
- * far as the prefetch goes → ack. Failures: channel.close with RabbitMQ's code; then what the client still sends on the
- * channel is ignored until its close-ok.
+ * Happy path: publish, header, body → routed → a confirm after a while, alone or with others.
+ * consume → deliveries as far as the prefetch goes → ack. Failures: channel.close with
+ * RabbitMQ's code; then what the client still sends on the channel is ignored until its
+ * close-ok.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ void rabbit_name(char *to, amqp_bytes_t from)
     to[from.len] = '\0';
 }
 
-/* --- the channel's end ----------------------------------------------------------------------------------- */
+/* --- the channel's end ------------------------------------------------------------------------ */
 
 /* The latest first, so that the oldest ends up at the queue's head. */
 static void give_all_back(struct rabbit_channel *channel)
@@ -82,7 +84,7 @@ void rabbit_refuse_channel(struct rabbit_channel *channel, unsigned code, const 
     rabbit_answer(channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
 }
 
-/* --- confirms ---------------------------------------------------------------------------------------------- */
+/* --- confirms --------------------------------------------------------------------------------- */
 
 static void schedule_confirm(struct rabbit_channel *channel)
 {
@@ -159,7 +161,7 @@ static void on_confirm(struct sim_event *event)
         schedule_confirm(channel);
 }
 
-/* --- publishing -------------------------------------------------------------------------------------------- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 static void on_publish(struct rabbit_channel *channel, const void *decoded)
 {
@@ -263,7 +265,7 @@ void rabbit_channel_body(struct rabbit_channel *channel, struct slice payload)
         store_or_wait(channel);
 }
 
-/* --- queues and exchanges -------------------------------------------------------------------------------------- */
+/* --- queues and exchanges --------------------------------------------------------------------- */
 
 static void on_queue_declare(struct rabbit_channel *channel, const void *decoded)
 {
@@ -341,7 +343,7 @@ static void on_queue_bind(struct rabbit_channel *channel, const void *decoded)
     rabbit_answer(channel, AMQP_QUEUE_BIND_OK_METHOD, &ok);
 }
 
-/* --- methods ------------------------------------------------------------------------------------------------------- */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 static void on_open(struct rabbit_channel *channel, const void *decoded)
 {

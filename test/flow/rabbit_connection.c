@@ -1,8 +1,10 @@
-/* Connections to the simulated RabbitMQ: frames, login, heartbeats, blocking (AMQP 0-9-1 §2.2, §4.2).
+/* Connections to the simulated RabbitMQ: frames, login, heartbeats, blocking (AMQP 0-9-1 §2.2,
+ * §4.2).
  *
- * Happy path: protocol header → start, start-ok → tune, tune-ok → open, open-ok → methods and contents of channels.
- * Failures: a client that breaks the protocol gets connection.close with RabbitMQ's code; one that is silent for two
- * heartbeats is dropped; a killed process answers nothing.
+ * Happy path: protocol header → start, start-ok → tune, tune-ok → open, open-ok → methods and
+ * contents of channels. Failures: a client that breaks the protocol gets connection.close with
+ * RabbitMQ's code; one that is silent for two heartbeats is dropped; a killed process answers
+ * nothing.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 enum { HEARTBEAT_S = 60, HEAD = 7, OVERHEAD = 8 };
 enum { LOGIN_HEADER, LOGIN_START, LOGIN_TUNE, LOGIN_OPEN, LOGIN_DONE };
 
-/* --- sending --------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void put_number(struct bytes *out, uint64_t number, unsigned bytes)
 {
@@ -83,7 +85,7 @@ void rabbit_send_content(struct rabbit_connection *connection, uint16_t channel,
     send_bytes(connection, &out);
 }
 
-/* --- ending ------------------------------------------------------------------------------------------------ */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void free_channels(struct rabbit_connection *connection)
 {
@@ -142,7 +144,7 @@ static void on_close(struct stream *stream, int error)
     free(connection);
 }
 
-/* --- login ------------------------------------------------------------------------------------------------- */
+/* --- login ------------------------------------------------------------------------------------ */
 
 static void send_start(struct rabbit_connection *connection)
 {
@@ -229,7 +231,7 @@ static void connection_method(struct rabbit_connection *connection, amqp_method_
     }
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static uint64_t get_number(const uint8_t *at, unsigned bytes)
 {
@@ -346,7 +348,7 @@ static void on_eof(struct stream *stream)
     stream_close(stream);
 }
 
-/* --- blocking ------------------------------------------------------------------------------------------------- */
+/* --- blocking --------------------------------------------------------------------------------- */
 
 void rabbit_block(struct rabbit_connection *connection)
 {
@@ -373,7 +375,7 @@ void rabbit_unblock(struct rabbit_connection *connection)
         stream_read(connection->stream, true);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static const struct stream_events events = {
     .on_read = on_read,

@@ -1,7 +1,8 @@
 /* Consumers of the simulated RabbitMQ: deliveries, prefetch, acknowledgements.
  *
- * Happy path: consume → deliveries in turn to whoever has credit → ack. A nack or reject with requeue puts the message
- * back where it was, one without goes to the dead letters. A tag that is not known closes the channel.
+ * Happy path: consume → deliveries in turn to whoever has credit → ack. A nack or reject with
+ * requeue puts the message back where it was, one without goes to the dead letters. A tag that
+ * is not known closes the channel.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 #include "rabbit_state.h"
 
-/* --- leaving ---------------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 void rabbit_drop_consumer(struct rabbit_consumer *consumer)
 {
@@ -40,7 +41,7 @@ void rabbit_drop_delivery(struct rabbit_channel *channel, struct rabbit_delivery
     free(delivery);
 }
 
-/* --- consuming --------------------------------------------------------------------------------------------------- */
+/* --- consuming -------------------------------------------------------------------------------- */
 
 void rabbit_on_qos(struct rabbit_channel *channel, const void *decoded)
 {
@@ -238,7 +239,7 @@ void rabbit_on_get(struct rabbit_channel *channel, const void *decoded)
     }
 }
 
-/* --- acknowledging ------------------------------------------------------------------------------------------------- */
+/* --- acknowledging ---------------------------------------------------------------------------- */
 
 enum verdict { ACK, REQUEUE, REJECT };
 

@@ -1,8 +1,9 @@
 /* Queues and messages of the simulated RabbitMQ.
  *
- * Happy path: rabbit_route stores a copy in each queue that exchange and key lead to; dispatch hands the oldest to a
- * consumer; an acknowledgement forgets it. Expiry is looked at from the queue's head only, as RabbitMQ does, and what
- * expires or is rejected goes to the dead-letter exchange, without its expiration.
+ * Happy path: rabbit_route stores a copy in each queue that exchange and key lead to; dispatch
+ * hands the oldest to a consumer; an acknowledgement forgets it. Expiry is looked at from the
+ * queue's head only, as RabbitMQ does, and what expires or is rejected goes to the dead-letter
+ * exchange, without its expiration.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 
 enum { GHOST_US = 100 * 1000 };
 
-/* --- messages ----------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 struct rabbit_told *rabbit_told_hold(struct rabbit_told *told)
 {
@@ -86,7 +87,7 @@ static void encode_properties(struct rabbit_message *message, amqp_basic_propert
     bytes_free(&encoded);
 }
 
-/* --- queues -------------------------------------------------------------------------------------------- */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 struct rabbit_queue *rabbit_find_queue(const struct rabbit *rabbit, struct slice name)
 {
@@ -275,7 +276,7 @@ unsigned rabbit_declare(struct rabbit *rabbit, const amqp_queue_declare_t *decla
     return code;
 }
 
-/* --- storing ------------------------------------------------------------------------------------------------- */
+/* --- storing ---------------------------------------------------------------------------------- */
 
 static void watch_head(struct rabbit_queue *queue)
 {
@@ -354,7 +355,7 @@ int rabbit_route(struct rabbit *rabbit, struct rabbit_message *message, bool *re
     return 1;
 }
 
-/* --- leaving --------------------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 /* RabbitMQ takes the expiration away and adds where it came from. */
 static void dead_letter(struct rabbit_queue *queue, struct rabbit_message *message)
@@ -460,7 +461,7 @@ void rabbit_acknowledged(struct rabbit_queue *queue, struct rabbit_message *mess
     list_append(&queue->ghosts, &message->link);
 }
 
-/* --- a kill ------------------------------------------------------------------------------------------------------ */
+/* --- a kill ----------------------------------------------------------------------------------- */
 
 static bool survives(struct rabbit *rabbit, const struct rabbit_message *message)
 {

@@ -20,7 +20,8 @@ struct rabbit {
 
 /* --- rabbit_queue.c --- */
 
-/* What was published once, in however many queues it is: whether its publisher has been told so, or never asked. */
+/* What was published once, in however many queues it is: whether its publisher has been told so,
+ * or never asked. */
 struct rabbit_told {
     unsigned refs;
     bool confirmed;
@@ -76,8 +77,8 @@ unsigned rabbit_declare(struct rabbit *rabbit, const amqp_queue_declare_t *decla
 void rabbit_queue_drop(struct rabbit_queue *queue);
 /* It was used: its x-expires begins anew. */
 void rabbit_queue_touch(struct rabbit_queue *queue);
-/* Stores a copy where exchange and key lead. How many queues took it; -1: the exchange is not there. `*refused` when a
- * full queue did not. */
+/* Stores a copy where exchange and key lead. How many queues took it; -1: the exchange is not
+ * there. `*refused` when a full queue did not. */
 int rabbit_route(struct rabbit *rabbit, struct rabbit_message *message, bool *refused);
 /* Back to where it was, or (requeue false) dead-lettered. */
 void rabbit_give_back(struct rabbit_queue *queue, struct rabbit_message *message, bool requeue);

@@ -10,8 +10,8 @@
 
 #include "sim.h"
 
-/* Runs `scenario` with seeds 1 … count in a child process. Whatever ends it (a `must`, an assert, a sanitizer, a hang)
- * fails the cmocka test with the seed that it was at. */
+/* Runs `scenario` with seeds 1 … count in a child process. Whatever ends it (a `must`, an
+ * assert, a sanitizer, a hang) fails the cmocka test with the seed that it was at. */
 void with_seeds(const char *name, unsigned count, void (*scenario)(uint64_t seed));
 
 /* The cmocka test test_NAME of a scenario. */

@@ -1,4 +1,5 @@
-/* A local service in the simulation: plain HTTP/1.1 behind a sidecar, answering as the test says. */
+/* A local service in the simulation: plain HTTP/1.1 behind a sidecar, answering as the test
+ * says. */
 #ifndef FLOW_SERVICE_H
 #define FLOW_SERVICE_H
 

@@ -38,7 +38,7 @@ static const char inventory_config[] = "service = \"inventory\"; instance = \"in
                                        "concurrency = 8; timeout = \"2s\";\n"
                                        "    retry = { attempts = 4; backoff = \"100ms\"; }; } );\n";
 
-/* --- inventory ------------------------------------------------------------------------------------------ */
+/* --- inventory -------------------------------------------------------------------------------- */
 
 static struct order *order_in(struct shop *shop, struct slice body)
 {
@@ -68,7 +68,7 @@ static void on_request(void *context, const struct http_text *request,
     snprintf(answer->body, sizeof(answer->body), "done %.*s", (int)body.len, (const char *)body.at);
 }
 
-/* --- what was promised ------------------------------------------------------------------------------------- */
+/* --- what was promised ------------------------------------------------------------------------ */
 
 static void must_be_its_own(const struct shop *shop, const struct order *order, unsigned number)
 {
@@ -125,7 +125,7 @@ static void after_turn(void *context)
     }
 }
 
-/* --- orders -------------------------------------------------------------------------------------------------- */
+/* --- orders ----------------------------------------------------------------------------------- */
 
 unsigned shop_order(struct shop *shop, enum way way)
 {

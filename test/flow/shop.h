@@ -1,10 +1,11 @@
-/* The two services of the README in a simulation, with a sidecar each, and the books that are kept of every order.
+/* The two services of the README in a simulation, with a sidecar each, and the books that are
+ * kept of every order.
  *
  *     customer ─ orders' sidecar ─┬─ rabbit ─┬─ inventory's sidecar ─ inventory
  *                 (host 1)        └─ (host 3)┘       (host 2)
  *
- * Each order has a number. The books say what its caller was told and how often inventory carried it out; after every
- * turn they are held against promises.md.
+ * Each order has a number. The books say what its caller was told and how often inventory
+ * carried it out; after every turn they are held against promises.md.
  */
 #ifndef FLOW_SHOP_H
 #define FLOW_SHOP_H

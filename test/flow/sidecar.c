@@ -1,5 +1,5 @@
-/* What core/control.c does for a process, without threads: load, build, hand out, drain, clean up. Listeners are bound
- * in the simulation, so snapshots are built dry. */
+/* What core/control.c does for a process, without threads: load, build, hand out, drain, clean
+ * up. Listeners are bound in the simulation, so snapshots are built dry. */
 #include "sidecar.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* A whole Shunt process in the simulation: configuration, plugins, one worker; its network and clock are the
- * simulation's, the rest is what runs. */
+/* A whole Shunt process in the simulation: configuration, plugins, one worker; its network and
+ * clock are the simulation's, the rest is what runs. */
 #ifndef FLOW_SIDECAR_H
 #define FLOW_SIDECAR_H
 
@@ -7,7 +7,8 @@
 
 struct sidecar;
 
-/* Starts it with the text of a configuration, which must be without a mistake and say `instance`. */
+/* Starts it with the text of a configuration, which must be without a mistake and say
+ * `instance`. */
 struct sidecar *sidecar_new(struct sim *sim, const char *name, unsigned host, const char *config);
 struct sim_node *sidecar_node(struct sidecar *sidecar);
 /* SIGHUP with another text. */

@@ -1,7 +1,8 @@
 /* The seed, the time, and whose turn it is.
  *
- * A turn is one event of a node (now and then several that come at about the same time, as a loop would find them),
- * its due timers, and its deferred tasks. Events of a node that stands still are kept until it goes on.
+ * A turn is one event of a node (now and then several that come at about the same time, as a
+ * loop would find them), its due timers, and its deferred tasks. Events of a node that stands
+ * still are kept until it goes on.
  */
 #include "sim.h"
 
@@ -15,7 +16,7 @@
 #define WALL_START_MS UINT64_C(1700000000000)
 enum { TOGETHER_US = 150, MOST_TOGETHER = 6 };
 
-/* --- chance ---------------------------------------------------------------------------------------- */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 /* splitmix64 */
 uint64_t sim_random(struct sim *sim)
@@ -43,7 +44,7 @@ bool sim_chance(struct sim *sim, unsigned percent)
     return sim_below(sim, 100) < percent;
 }
 
-/* --- the heap of events ------------------------------------------------------------------------------ */
+/* --- the heap of events ----------------------------------------------------------------------- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -120,7 +121,7 @@ bool sim_scheduled(const struct sim_event *event)
     return event->place != 0 || link_joined(&event->held);
 }
 
-/* --- time ------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------- */
 
 uint64_t sim_now_us(const struct sim *sim)
 {
@@ -237,7 +238,7 @@ void sim_watch(struct sim *sim, void (*after_turn)(void *context), void *context
     sim->watcher = context;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------ */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static void init_worker(struct sim_node *node)
 {
@@ -282,7 +283,7 @@ void sim_continue(struct sim_node *node)
         sim_schedule(node->sim, thing_of(link, struct sim_event, held), 0);
 }
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct sim *sim_new(uint64_t seed)
 {

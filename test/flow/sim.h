@@ -1,4 +1,5 @@
-/* A world in memory, on virtual time, drawn from one seed: whole workers run in it against simulated peers.
+/* A world in memory, on virtual time, drawn from one seed: whole workers run in it against
+ * simulated peers.
  *
  *     test ── nodes (a worker each: sidecars, services, brokers, clients)
  *               │ dial, listen, resolve            │ clock, random
@@ -6,9 +7,10 @@
  *             sim_net: connections with delays,  sim: what happens next, and when
  *             pieces, cuts, holes
  *
- * Happy path: sim_run takes the earliest of all events and timers, sets the time to it and runs it as a turn of its
- * node. Nothing sleeps and nothing reads a real clock, so hours pass in milliseconds, and the same seed gives the same
- * run. Nodes on one host share its loopback addresses. One thread.
+ * Happy path: sim_run takes the earliest of all events and timers, sets the time to it and runs
+ * it as a turn of its node. Nothing sleeps and nothing reads a real clock, so hours pass in
+ * milliseconds, and the same seed gives the same run. Nodes on one host share its loopback
+ * addresses. One thread.
  */
 #ifndef FLOW_SIM_H
 #define FLOW_SIM_H
@@ -49,7 +51,7 @@ struct sim *sim_new(uint64_t seed);
 /* Every connection and listening of every node is closed: runs until that is so, then frees. */
 void sim_free(struct sim *sim);
 
-/* --- chance -------------------------------------------------------------------------------------- */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 uint64_t sim_random(struct sim *sim);
 /* 0 … bound - 1; bound > 0. */
@@ -58,7 +60,7 @@ uint64_t sim_below(struct sim *sim, uint64_t bound);
 uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
 bool sim_chance(struct sim *sim, unsigned percent);
 
-/* --- time ---------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 uint64_t sim_now_us(const struct sim *sim);
 uint64_t sim_now_ms(const struct sim *sim);
@@ -67,12 +69,13 @@ void sim_schedule(struct sim *sim, struct sim_event *event, uint64_t after_us);
 /* Not scheduled: allowed. */
 void sim_unschedule(struct sim *sim, struct sim_event *event);
 bool sim_scheduled(const struct sim_event *event);
-/* Runs until `done` says so (true), or so much time has passed (false). `done` NULL: the time passes. */
+/* Runs until `done` says so (true), or so much time has passed (false). `done` NULL: the time
+ * passes. */
 bool sim_run(struct sim *sim, uint64_t for_ms, bool (*done)(void *context), void *context);
 /* Called after each turn: the place for invariants. */
 void sim_watch(struct sim *sim, void (*after_turn)(void *context), void *context);
 
-/* --- nodes --------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 /* The node lives as long as the simulation. */
 struct sim_node *sim_node_new(struct sim *sim, const char *name, unsigned host);
@@ -84,7 +87,7 @@ void sim_continue(struct sim_node *node);
 /* Runs a node's deferred tasks, after the test itself has called into it. */
 void sim_finish_turn(struct sim_node *node);
 
-/* --- the network --------------------------------------------------------------------------------- */
+/* --- the network ------------------------------------------------------------------------------ */
 
 /* "10.0.0.HOST:PORT" */
 struct address sim_address(const struct sim_node *node, uint16_t port);
@@ -92,14 +95,17 @@ struct address sim_address(const struct sim_node *node, uint16_t port);
 int sim_bind(struct sim_node *node, const struct address *address);
 /* What a name resolves to; `ip` NULL: it is unknown, after a while. */
 void sim_name(struct sim *sim, const char *name, const char *ip);
-/* All connections between the two break; `b` NULL: all of `a`. What was under way arrives in part, or not. */
+/* All connections between the two break; `b` NULL: all of `a`. What was under way arrives in
+ * part, or not. */
 void sim_cut(struct sim_node *a, struct sim_node *b);
-/* Nothing arrives from one at the other, nor do dials, until the hole is gone: then it all does, as TCP would have it. */
+/* Nothing arrives from one at the other, nor do dials, until the hole is gone: then it all does,
+ * as TCP would have it. */
 void sim_hole(struct sim_node *from, struct sim_node *to, bool there);
 /* Dials to the node are refused. */
 void sim_refuse(struct sim_node *node, bool refused);
-/* SIGKILL as the others see it: every connection breaks, nothing leaves or comes any more. What the process itself does
- * from here on has no effect; it can be ended in its own time. Until sim_revive. */
+/* SIGKILL as the others see it: every connection breaks, nothing leaves or comes any more. What
+ * the process itself does from here on has no effect; it can be ended in its own time. Until
+ * sim_revive. */
 void sim_sever(struct sim_node *node);
 void sim_revive(struct sim_node *node);
 

@@ -1,9 +1,12 @@
-/* A simulated connection's end: the driver below its stream, and the kernel's part of TCP as far as a program sees it.
+/* A simulated connection's end: the driver below its stream, and the kernel's part of TCP as far
+ * as a program sees it.
  *
- * Happy path: write splits what it takes into segments, each with a time of arrival; arrived bytes wait in `received`
- * and are read in pieces while reading is on; what was read makes room for the other end's await_room.
- * Ends and failures: a FIN travels behind the bytes. Closing with unread bytes, or bytes that arrive at an end that is
- * gone, sends a reset back. A reset is noticed by reading and writing only, as with libuv.
+ * Happy path: write splits what it takes into segments, each with a time of arrival; arrived
+ * bytes wait in `received` and are read in pieces while reading is on; what was read makes room
+ * for the other end's await_room.
+ * Ends and failures: a FIN travels behind the bytes. Closing with unread bytes, or bytes that
+ * arrive at an end that is gone, sends a reset back. A reset is noticed by reading and writing
+ * only, as with libuv.
  */
 #include <assert.h>
 #include <errno.h>
@@ -36,7 +39,7 @@ uint64_t sim_latency_us(struct sim *sim)
     return sim_chance(sim, 2) ? sim_between(sim, 1000, 60 * 1000) : sim_between(sim, 10, 400);
 }
 
-/* --- segments ------------------------------------------------------------------------------------------ */
+/* --- segments --------------------------------------------------------------------------------- */
 
 static void await_arrival(struct sim_end *to)
 {
@@ -158,7 +161,7 @@ void sim_end_unblock(struct sim_end *end)
     sim_schedule(end->node->sim, &end->arrive, sim_between(end->node->sim, 1000, 400 * 1000));
 }
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static size_t piece(struct sim_end *end, size_t there)
 {
@@ -208,7 +211,7 @@ static void read_stream(struct stream *stream, bool on)
         notice(end);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static size_t room(const struct sim_end *to)
 {
@@ -281,7 +284,7 @@ static void end_stream(struct stream *stream)
     send_fin(self(stream));
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void on_opened(struct sim_event *event)
 {

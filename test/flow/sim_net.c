@@ -1,9 +1,10 @@
 /* The network of a simulation: who listens where, what names mean, and what breaks.
  *
- * Happy path of a dial: the SYN arrives after a while, the kernel of the node that listens there makes the other end
- * and keeps it until the node accepts it; the dialled end opens one latency later.
- * Failures: nobody listens, or the node refuses: ECONNREFUSED; an address that no node has, or a hole: silence, with
- * the SYN sent again each second, until who dials gives up.
+ * Happy path of a dial: the SYN arrives after a while, the kernel of the node that listens there
+ * makes the other end and keeps it until the node accepts it; the dialled end opens one latency
+ * later.
+ * Failures: nobody listens, or the node refuses: ECONNREFUSED; an address that no node has, or a
+ * hole: silence, with the SYN sent again each second, until who dials gives up.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,7 @@ static struct sim_node *self(struct net *net)
     return thing_of(net, struct sim_node, net);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 struct address sim_address(const struct sim_node *node, uint16_t port)
 {
@@ -72,7 +73,7 @@ static struct sim_listening *find_listening(struct sim *sim, const struct sim_no
     return NULL;
 }
 
-/* --- dialling -------------------------------------------------------------------------------------------- */
+/* --- dialling --------------------------------------------------------------------------------- */
 
 static struct stream *dial(struct net *net, struct worker *worker, const struct address *address,
                            int *error)
@@ -134,7 +135,7 @@ void sim_net_connect(struct sim_end *end)
     answer_dial(end, false);
 }
 
-/* --- listening ------------------------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static void on_accept(struct sim_event *event)
 {
@@ -229,7 +230,7 @@ static void pause_listening(struct net *net, struct listening *listening, bool p
         sim_schedule(own->sim, &own->accept, 0);
 }
 
-/* --- names ----------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 struct sim_lookup {
     struct sim_event event;
@@ -308,7 +309,7 @@ void sim_name(struct sim *sim, const char *name, const char *ip)
     }
 }
 
-/* --- what breaks ------------------------------------------------------------------------------------------- */
+/* --- what breaks ------------------------------------------------------------------------------ */
 
 void sim_cut(struct sim_node *a, struct sim_node *b)
 {
@@ -362,7 +363,7 @@ void sim_revive(struct sim_node *node)
     node->severed = false;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void sim_net_init(struct sim_node *node)
 {

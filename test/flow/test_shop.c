@@ -1,4 +1,5 @@
-/* Two whole sidecars and a broker between two services: what is promised holds on good days and on bad ones. */
+/* Two whole sidecars and a broker between two services: what is promised holds on good days and
+ * on bad ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,7 +92,8 @@ static bool orders_are_drained(void *context)
     return sidecar_drained(((struct shop *)context)->orders);
 }
 
-/* Promise 23, on the receiving side: what is in hand is finished, what waits is left for the next one. */
+/* Promise 23, on the receiving side: what is in hand is finished, what waits is left for the
+ * next one. */
 static void the_receiver_drains(uint64_t seed)
 {
     struct shop *shop = shop_open(seed, true);
@@ -126,7 +128,7 @@ static void the_caller_drains(uint64_t seed)
     shop_close(shop);
 }
 
-/* --- bad days: a fault begins, lasts, and ends ------------------------------------------------------------- */
+/* --- bad days: a fault begins, lasts, and ends ------------------------------------------------ */
 
 struct trouble {
     struct shop *shop;

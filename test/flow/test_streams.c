@@ -1,4 +1,5 @@
-/* Streams alone, on the simulated network: what is written arrives, in order, once; what breaks is told. */
+/* Streams alone, on the simulated network: what is written arrives, in order, once; what breaks
+ * is told. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

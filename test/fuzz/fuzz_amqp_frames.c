@@ -1,9 +1,10 @@
-/* Any bytes from a broker into a lane that has logged in, opened its channels, published, and consumes: whatever comes,
- * every attempt ends exactly once, every arrival can be settled, the lane can be left, and nothing is read out of bounds.
+/* Any bytes from a broker into a lane that has logged in, opened its channels, published, and
+ * consumes: whatever comes, every attempt ends exactly once, every arrival can be settled, the
+ * lane can be left, and nothing is read out of bounds.
  *
- * Input: a byte of choices (1: to the consuming connection; 2: raw bytes from the first one on, without our login; 4:
- * in small pieces), then commands, each a channel, a frame type, two bytes of length and a payload, which are made into
- * a frame; or, with 2, bytes as they are. */
+ * Input: a byte of choices (1: to the consuming connection; 2: raw bytes from the first one on,
+ * without our login; 4: in small pieces), then commands, each a channel, a frame type, two bytes
+ * of length and a payload, which are made into a frame; or, with 2, bytes as they are. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -42,7 +43,7 @@ struct bench {
 
 static struct bench *bench; /* for the host's functions, which know no context */
 
-/* --- Shunt around the lane --------------------------------------------------------------------- */
+/* --- Shunt around the lane -------------------------------------------------------------------- */
 
 static void end_attempt(struct attempt *attempt)
 {
@@ -134,7 +135,7 @@ static void on_ready(struct intake *intake)
     (void)intake;
 }
 
-/* --- the network below --------------------------------------------------------------------------- */
+/* --- the network below ------------------------------------------------------------------------ */
 
 static struct pipe *pipe_of(struct stream *stream)
 {
@@ -234,7 +235,7 @@ static void clock_random(void *context, void *bytes, size_t len)
     memset(bytes, 'r', len); /* so that inputs can name a waiting call: 32 digits "72" */
 }
 
-/* --- what a broker would say ----------------------------------------------------------------------- */
+/* --- what a broker would say ------------------------------------------------------------------ */
 
 static void say(struct stream *stream, struct slice bytes)
 {
@@ -290,7 +291,7 @@ static void open_consuming(struct stream *stream)
     }
 }
 
-/* --- a run ------------------------------------------------------------------------------------------ */
+/* --- a run ------------------------------------------------------------------------------------ */
 
 static const char *patterns[] = { "*", NULL };
 static const struct setting rows[] = {

@@ -1,5 +1,6 @@
-/* Any bytes as a configuration: nothing crashes, every refusal has a complaint, and what passes is what libconfig by
- * itself would have read too (unless it includes files, which libconfig looks for elsewhere). */
+/* Any bytes as a configuration: nothing crashes, every refusal has a complaint, and what passes
+ * is what libconfig by itself would have read too (unless it includes files, which libconfig
+ * looks for elsewhere). */
 #include <assert.h>
 #include <libconfig.h>
 #include <stdlib.h>

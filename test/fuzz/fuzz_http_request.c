@@ -1,5 +1,5 @@
-/* Any bytes as what a client sends: a request that is taken is written anew as one that our own parser reads as the
- * very same, and its body comes out alike however it was cut.
+/* Any bytes as what a client sends: a request that is taken is written anew as one that our own
+ * parser reads as the very same, and its body comes out alike however it was cut.
  *
  * Input: a head and what follows it, as on a connection. */
 #include <assert.h>

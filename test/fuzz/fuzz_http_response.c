@@ -1,7 +1,8 @@
-/* Any bytes as what an upstream sends: an answer that is taken is written anew as one that our own parser reads as the
- * very same.
+/* Any bytes as what an upstream sends: an answer that is taken is written anew as one that our
+ * own parser reads as the very same.
  *
- * Input: a letter for the method (h: HEAD, else GET), then the bytes of the connection: heads of 1xx and a final one. */
+ * Input: a letter for the method (h: HEAD, else GET), then the bytes of the connection: heads of
+ * 1xx and a final one. */
 #include <assert.h>
 
 #include "http/framing.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a path, an authority and a target: what is taken has one spelling, which is its own normal form, and
- * none of the ways in which two readers could see two things.
+/* Any bytes as a path, an authority and a target: what is taken has one spelling, which is its
+ * own normal form, and none of the ways in which two readers could see two things.
  *
  * Input: the bytes, for GET, OPTIONS and CONNECT alike. */
 #include <assert.h>

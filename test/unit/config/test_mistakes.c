@@ -1,6 +1,7 @@
 /* Every mistake that we know people make: where it is told, in which words, with which help.
  *
- * Each is one edit of a good file. `place` is "line:column"; `words` must stand in the complaint, in that order. */
+ * Each is one edit of a good file. `place` is "line:column"; `words` must stand in the
+ * complaint, in that order. */
 #include "base/bytes.h"
 #include "config/config.h"
 
@@ -426,7 +427,8 @@ static void json_has_every_part(void **state)
     free(printed);
 }
 
-/* Nothing takes time or memory by the square: many names, many routes, one line as long as the file. */
+/* Nothing takes time or memory by the square: many names, many routes, one line as long as the
+ * file. */
 static void a_large_file_is_read_in_a_moment(void **state)
 {
     (void)state;

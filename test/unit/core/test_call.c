@@ -1,4 +1,5 @@
-/* Calls through a fake transport on a hand-driven clock: each test is a transcript of who said what, in order. */
+/* Calls through a fake transport on a hand-driven clock: each test is a transcript of who said
+ * what, in order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 #include "core/snapshot.h"
 #include "core/worker.h"
 
-/* --- a world of one worker, one route, one transport ------------------------------------------------------------- */
+/* --- a world of one worker, one route, one transport ------------------------------------------ */
 
 struct world {
     struct worker worker;
@@ -63,7 +64,7 @@ static void same_random(void *context, void *bytes, size_t len)
     memset(bytes, 0xab, len);
 }
 
-/* --- the transport ------------------------------------------------------------------------------------------------ */
+/* --- the transport ---------------------------------------------------------------------------- */
 
 static int plan(const struct call *call, const void *settings, struct plan *plan)
 {
@@ -100,7 +101,7 @@ static enum outcome cancel(struct attempt *attempt)
     return attempt->outcome;
 }
 
-/* --- the caller --------------------------------------------------------------------------------------------------- */
+/* --- the caller ------------------------------------------------------------------------------- */
 
 static void got_interim(struct call *call, const struct head *head)
 {
@@ -142,7 +143,7 @@ static void got_gone(struct call *call)
 static const struct caller caller = { "test",  got_interim, got_head, got_body,
                                       got_end, got_failure, got_room, got_gone };
 
-/* --- set-up ------------------------------------------------------------------------------------------------------- */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static void world_open(struct world *world, enum style style)
 {
@@ -217,7 +218,7 @@ static void answer(struct world *world, int status, const char *text)
     attempt_end(world->attempt, NULL);
 }
 
-/* --- what happens ------------------------------------------------------------------------------------------------- */
+/* --- what happens ----------------------------------------------------------------------------- */
 
 static void a_forwarded_call_streams_both_ways(void **state)
 {

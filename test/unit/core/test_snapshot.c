@@ -1,4 +1,5 @@
-/* Snapshots one after another in one registry: which sockets are bound anew, which brokers are the same. */
+/* Snapshots one after another in one registry: which sockets are bound anew, which brokers are
+ * the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +84,7 @@ static void a_listener_and_admin_can_change_places(void **state)
     registry_clear(&registry);
 }
 
-/* --- brokers ----------------------------------------------------------------------------------------------------- */
+/* --- brokers ---------------------------------------------------------------------------------- */
 
 static unsigned opened;
 

@@ -1,4 +1,5 @@
-/* Snapshots that come and go on a worker, with a fake transport whose lanes leave when the test says so. */
+/* Snapshots that come and go on a worker, with a fake transport whose lanes leave when the test
+ * says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* A head in words, for tables: what was understood, on one line.
  *
- * "GET inventory /a?b none" and what concerns the connection, then " | name: value" for each field that goes on; for
- * a refusal its verdict and why.
+ * "GET inventory /a?b none" and what concerns the connection, then " | name: value" for each
+ * field that goes on; for a refusal its verdict and why.
  */
 #ifndef TEST_HEADS_H
 #define TEST_HEADS_H

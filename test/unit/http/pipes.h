@@ -1,7 +1,9 @@
-/* A worker whose connections are pipes in the test's hand, on a clock that the test moves: what a peer says is given,
- * what Shunt says is read, byte by byte. Names: "one:PORT" and "two:PORT" have one and two addresses, others none.
+/* A worker whose connections are pipes in the test's hand, on a clock that the test moves: what
+ * a peer says is given, what Shunt says is read, byte by byte. Names: "one:PORT" and "two:PORT"
+ * have one and two addresses, others none.
  *
- * A turn (turn) is what the loop does once: names are answered, streams that close are closed, deferred tasks run.
+ * A turn (turn) is what the loop does once: names are answered, streams that close are closed,
+ * deferred tasks run.
  */
 #ifndef TEST_PIPES_H
 #define TEST_PIPES_H
@@ -48,7 +50,7 @@ struct pending {
     unsigned count;
 };
 
-/* --- the driver -------------------------------------------------------------------------------- */
+/* --- the driver ------------------------------------------------------------------------------- */
 
 static inline struct pipe *pipe_of(struct stream *stream)
 {
@@ -117,7 +119,7 @@ static inline struct pipe *pipe_new(struct pipes *pipes, bool dialled)
     return pipe;
 }
 
-/* --- the net ----------------------------------------------------------------------------------- */
+/* --- the net ---------------------------------------------------------------------------------- */
 
 static inline struct pipes *pipes_of(struct net *net)
 {
@@ -181,7 +183,7 @@ static void net_forget(struct net *net, struct lookup *lookup)
     free(pending);
 }
 
-/* --- turns ------------------------------------------------------------------------------------- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static inline bool answer_lookups(struct pipes *pipes)
 {
@@ -234,7 +236,7 @@ static inline void pass(struct pipes *pipes, uint64_t ms)
     }
 }
 
-/* --- what peers do ----------------------------------------------------------------------------- */
+/* --- what peers do ---------------------------------------------------------------------------- */
 
 static inline struct pipe *accept_client(struct pipes *pipes)
 {
@@ -310,7 +312,7 @@ static inline const char *heard(struct pipe *pipe)
     return text;
 }
 
-/* --- the world --------------------------------------------------------------------------------- */
+/* --- the world -------------------------------------------------------------------------------- */
 
 static uint64_t pipes_clock(void *context)
 {

@@ -10,8 +10,8 @@
 struct row {
     const char *raw;
     size_t len;
-    const char *
-        words; /* content, then " + name: value" for trailers, then " then " and the rest; NULL: refused */
+    /* content, then " + name: value" for trailers, then " then " and the rest; NULL: refused */
+    const char *words;
 };
 
 #define ROW(text, is)                \

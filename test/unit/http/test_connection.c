@@ -1,5 +1,5 @@
-/* The server's side, through a whole worker: what a client says, what it hears, what the upstream heard of it. Read each
- * test as a transcript. */
+/* The server's side, through a whole worker: what a client says, what it hears, what the
+ * upstream heard of it. Read each test as a transcript. */
 #include "pipes.h"
 
 #include <errno.h>

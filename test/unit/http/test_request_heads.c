@@ -1,5 +1,6 @@
-/* Raw requests and what becomes of them: accepted as written, normalised, or refused (RFC 9112, RFC 9110; pitfalls of
- * llhttp; request smuggling in all the forms that we know of). One row is one request. */
+/* Raw requests and what becomes of them: accepted as written, normalised, or refused (RFC 9112,
+ * RFC 9110; pitfalls of llhttp; request smuggling in all the forms that we know of). One row is
+ * one request. */
 #include "heads.h"
 
 #include <setjmp.h>

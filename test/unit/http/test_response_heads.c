@@ -1,4 +1,5 @@
-/* Raw answers of upstreams: passed on, normalised, or refused (RFC 9112 §4, §6.3). One row is one answer. */
+/* Raw answers of upstreams: passed on, normalised, or refused (RFC 9112 §4, §6.3). One row is
+ * one answer. */
 #include "heads.h"
 
 #include <setjmp.h>

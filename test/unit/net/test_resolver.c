@@ -1,4 +1,5 @@
-/* Names asked of a server of our own on the same loop. It answers as the name's first label says. */
+/* Names asked of a server of our own on the same loop. It answers as the name's first label
+ * says. */
 #include "net/resolver.h"
 
 #include <setjmp.h>
@@ -42,7 +43,7 @@ static void on_resolved(struct lookup *lookup, const struct address *addresses, 
     snprintf(question->error, sizeof(question->error), "%s", error != NULL ? error : "");
 }
 
-/* --- the server: RFC 1035 §4.1, as much as is asked ----------------------------------------------- */
+/* --- the server: RFC 1035 §4.1, as much as is asked ------------------------------------------- */
 
 static void put16(struct bytes *out, unsigned number)
 {

@@ -1,4 +1,5 @@
-/* Real sockets on a real loop: one end of each is ours, the other too, or the test's own descriptor. */
+/* Real sockets on a real loop: one end of each is ours, the other too, or the test's own
+ * descriptor. */
 #include "net/uv.h"
 
 #include <errno.h>

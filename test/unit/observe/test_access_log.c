@@ -1,4 +1,5 @@
-/* Whatever a peer sends, a JSON line parses and says what was sent, and no line holds a control character. */
+/* Whatever a peer sends, a JSON line parses and says what was sent, and no line holds a control
+ * character. */
 #include "observe/access_log.h"
 
 #include <setjmp.h>

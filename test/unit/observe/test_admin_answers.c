@@ -1,4 +1,5 @@
-/* The admin transport between a core that records what it is told, and a caller that may go away at any moment. */
+/* The admin transport between a core that records what it is told, and a caller that may go away
+ * at any moment. */
 #include "observe/admin.h"
 
 #include <setjmp.h>

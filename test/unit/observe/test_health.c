@@ -1,4 +1,5 @@
-/* `shunt health` against a server of one answer: what it prints, and that nothing makes it wait for long. */
+/* `shunt health` against a server of one answer: what it prints, and that nothing makes it wait
+ * for long. */
 #include "observe/health.h"
 
 #include <pthread.h>

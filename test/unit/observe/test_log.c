@@ -1,4 +1,5 @@
-/* The log thread: whole lines from many threads, a reader that stalls or goes, and an end that never hangs. */
+/* The log thread: whole lines from many threads, a reader that stalls or goes, and an end that
+ * never hangs. */
 #include "observe/log.h"
 
 #include <fcntl.h>
@@ -134,7 +135,8 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Nobody reads: lines are dropped, the caller never waits; then somebody reads: lines come again. */
+/* Nobody reads: lines are dropped, the caller never waits; then somebody reads: lines come
+ * again. */
 static void a_stalled_reader_costs_lines_and_no_time(void **state)
 {
     (void)state;

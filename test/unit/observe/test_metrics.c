@@ -1,4 +1,5 @@
-/* Numbers add up over workers, names cannot break the text, and promtool has nothing to say about it. */
+/* Numbers add up over workers, names cannot break the text, and promtool has nothing to say
+ * about it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -253,8 +254,8 @@ static void promtool_is_silent(void **state)
     observe_event(&scene.workers[0], "head_timeout");
     observe_broker_event(&scene.workers[0], &scene.broker, "confirmed", 5);
     struct bytes text = scrape(&scene);
-    FILE *promtool = popen("said=$(promtool check metrics 2>&1); echo \"$said\" >&2; test -z \"$said\"",
-                           "w");
+    FILE *promtool = popen(
+        "said=$(promtool check metrics 2>&1); echo \"$said\" >&2; test -z \"$said\"", "w");
     assert_non_null(promtool);
     assert_int_equal(fwrite(text.at, 1, text.len - 1, promtool), text.len - 1);
     assert_int_equal(pclose(promtool), 0);

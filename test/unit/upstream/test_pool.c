@@ -1,5 +1,6 @@
-/* Which connection a call gets, through a whole worker: endpoints in turn and set aside, names and their addresses, the
- * cap, what rests and grows old, what is never called. Read each test as a transcript. */
+/* Which connection a call gets, through a whole worker: endpoints in turn and set aside, names
+ * and their addresses, the cap, what rests and grows old, what is never called. Read each test
+ * as a transcript. */
 #include "../http/pipes.h"
 
 #include <errno.h>

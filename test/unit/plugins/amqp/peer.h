@@ -1,9 +1,11 @@
-/* A broker in the test's hand: it logs in, opens channels and declares by itself, and notes everything else; what it says
- * of messages is the test's to decide. One worker with one lane, on a clock that the test moves.
+/* A broker in the test's hand: it logs in, opens channels and declares by itself, and notes
+ * everything else; what it says of messages is the test's to decide. One worker with one lane,
+ * on a clock that the test moves.
  *
- * Calls and messages have one-letter names. What happened is one line of text, such as "q:a q:b; stored a", compared by
- * expect(). Channels of the publishing connection: 1 to queues, 2 to exchanges, 3 letters, 4 delayed, 5 the pulse; of the
- * consuming one: 1 replies, then one per subscription (or those from 1 where no route awaits).
+ * Calls and messages have one-letter names. What happened is one line of text, such as "q:a q:b;
+ * stored a", compared by expect(). Channels of the publishing connection: 1 to queues, 2 to
+ * exchanges, 3 letters, 4 delayed, 5 the pulse; of the consuming one: 1 replies, then one per
+ * subscription (or those from 1 where no route awaits).
  */
 #ifndef PEER_H
 #define PEER_H
@@ -86,7 +88,7 @@ static inline void expect_at(struct stand *stand, const char *expected, const ch
     stand->trace.len = 0;
 }
 
-/* --- what the broker says ----------------------------------------------------------------------- */
+/* --- what the broker says --------------------------------------------------------------------- */
 
 static inline void say(struct peer *peer, uint16_t channel, amqp_method_number_t id,
                        const void *method)
@@ -167,7 +169,7 @@ static inline void say_channel_close_publish(struct peer *peer, uint16_t channel
     say(peer, channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
 }
 
-/* --- what the broker does by itself ---------------------------------------------------------------- */
+/* --- what the broker does by itself ----------------------------------------------------------- */
 
 static inline void answer_declare(struct peer *peer, uint16_t channel,
                                   const amqp_queue_declare_t *declare)
@@ -331,7 +333,7 @@ static inline void read_sent(struct peer *peer)
     bytes_free(&sent);
 }
 
-/* --- the network below -------------------------------------------------------------------------- */
+/* --- the network below ------------------------------------------------------------------------ */
 
 static inline struct peer *peer_of(struct stream *stream)
 {
@@ -410,7 +412,8 @@ static inline void peer_gone(struct peer *peer, int error)
     empty_amqp_pool(&peer->pool);
 }
 
-/* One turn of the loop: names are answered, streams open and close, the broker reads and answers, tasks run. */
+/* One turn of the loop: names are answered, streams open and close, the broker reads and
+ * answers, tasks run. */
 static inline void turn(struct stand *stand)
 {
     struct address address = { .in = { .sin_family = AF_INET }, .len = sizeof(struct sockaddr_in) };

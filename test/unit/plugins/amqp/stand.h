@@ -1,11 +1,12 @@
-/* Shunt around a lane under test: a host that notes what it is told, a clock, calls whose body is their name. */
+/* Shunt around a lane under test: a host that notes what it is told, a clock, calls whose body
+ * is their name. */
 #ifndef STAND_H
 #define STAND_H
 
 #include "plugins/amqp/carry.h"
 #include "test/unit/plugins/amqp/peer.h"
 
-/* --- Shunt around the lane ------------------------------------------------------------------------- */
+/* --- Shunt around the lane -------------------------------------------------------------------- */
 
 static inline char name_of(const struct attempt *attempt)
 {

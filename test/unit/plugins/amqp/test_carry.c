@@ -1,4 +1,5 @@
-/* Calls over a lane, as transcripts: what the application asked, what the broker said, what came of it. */
+/* Calls over a lane, as transcripts: what the application asked, what the broker said, what came
+ * of it. */
 #include "test/unit/plugins/amqp/stand.h"
 
 static const struct route_settings to_queue = { .exchange = SLICE(""),
@@ -240,8 +241,8 @@ static void a_channel_that_the_broker_closes_takes_only_its_own_along(void **sta
     stand_free(stand);
 }
 
-/* A channel works in order: what came before the refused message may be stored, what came behind it is not. So the newest
- * one is surely not, whichever was refused. */
+/* A channel works in order: what came before the refused message may be stored, what came behind
+ * it is not. So the newest one is surely not, whichever was refused. */
 static void the_newest_of_a_refused_channel_was_not_stored(void **state)
 {
     (void)state;
@@ -331,7 +332,8 @@ static void a_broker_that_stands_still_is_known_within_two_seconds(void **state)
     stand_free(stand);
 }
 
-/* One queue that cannot confirm (a quorum that has lost its majority) is no reason to refuse the others. */
+/* One queue that cannot confirm (a quorum that has lost its majority) is no reason to refuse the
+ * others. */
 static void a_destination_that_does_not_confirm_is_refused_alone(void **state)
 {
     (void)state;
@@ -379,7 +381,8 @@ static void no_time_left_is_told_before_anything_is_sent(void **state)
     stand_free(stand);
 }
 
-/* The first route that awaits came with a reload: the reply queue is made while the call waits for it. */
+/* The first route that awaits came with a reload: the reply queue is made while the call waits
+ * for it. */
 static void a_request_is_held_until_its_reply_has_somewhere_to_go(void **state)
 {
     (void)state;

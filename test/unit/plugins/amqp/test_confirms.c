@@ -1,4 +1,5 @@
-/* Messages are named by letters; what becomes of each is noted in a transcript such as "a+ b- c!". */
+/* Messages are named by letters; what becomes of each is noted in a transcript such as "a+ b-
+ * c!". */
 #include "plugins/amqp/confirms.h"
 
 #include <setjmp.h>
@@ -119,7 +120,8 @@ static void the_window_is_bounded_by_messages_and_bytes(void **state)
     confirms_free(&confirms);
 }
 
-/* One message that is never confirmed, its queue being stuck, while others pass: they go on passing. */
+/* One message that is never confirmed, its queue being stuck, while others pass: they go on
+ * passing. */
 static void a_straggler_takes_one_place_and_no_more(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* A subscription as a transcript: what the broker is asked, what arrives, what is settled. Its channel is the first of the
- * consuming connection, since no route awaits. */
+/* A subscription as a transcript: what the broker is asked, what arrives, what is settled. Its
+ * channel is the first of the consuming connection, since no route awaits. */
 #include "plugins/amqp/arrival.h"
 #include "plugins/amqp/post.h"
 #include "test/unit/plugins/amqp/stand.h"

@@ -106,7 +106,8 @@ static void what_goes_out_comes_in(void **state)
     assert_true(came.durable);
 }
 
-/* "CC" and "BCC" are addresses to RabbitMQ; in lower case, as HTTP's fields go out, they are words like others. */
+/* "CC" and "BCC" are addresses to RabbitMQ; in lower case, as HTTP's fields go out, they are
+ * words like others. */
 static void what_would_go_elsewhere_too_stays_behind(void **state)
 {
     struct fixture *fixture = *state;
@@ -315,7 +316,8 @@ static void a_table_that_lies_is_never_decoded(void **state)
         { SLICE("\x01"
                 "a\0"),
           "a header is of an unknown type" },
-        /* each array as long as the head of the next: a decoder that believes it descends for ever */
+        /* each array as long as the head of the next: a decoder that believes it descends for
+         * ever */
         { SLICE("\x01"
                 "aA\0\0\0\x05"
                 "A\0\0\0\x05"

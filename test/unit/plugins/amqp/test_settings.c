@@ -1,4 +1,5 @@
-/* Whole files through the real tables, and then through open and prepare; what is complained of is compared. */
+/* Whole files through the real tables, and then through open and prepare; what is complained of
+ * is compared. */
 #include "plugins/amqp/settings.h"
 
 #include <setjmp.h>

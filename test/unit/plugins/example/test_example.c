@@ -1,4 +1,5 @@
-/* The example's life: opened, attached, asked to carry, detached. What its file holds in the end is compared. */
+/* The example's life: opened, attached, asked to carry, detached. What its file holds in the end
+ * is compared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

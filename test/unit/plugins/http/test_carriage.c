@@ -1,5 +1,6 @@
-/* What becomes of a call on its way to an upstream and back, through a whole worker: trips repeated or not, answers that
- * are odd, early, late or broken off, flow in both directions, tunnels. Read each test as a transcript. */
+/* What becomes of a call on its way to an upstream and back, through a whole worker: trips
+ * repeated or not, answers that are odd, early, late or broken off, flow in both directions,
+ * tunnels. Read each test as a transcript. */
 #include "../../http/pipes.h"
 
 #include <errno.h>
