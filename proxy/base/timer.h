@@ -1,6 +1,6 @@
 /* Timers of one loop, on whatever clock that loop has.
  *
- * A wheel of its own beside the loop: the loop asks for the next moment, and tells it how late
+ * A heap of its own beside the loop: the loop asks for the next moment, and tells it how late
  * it is. Thereby a test that owns the clock owns every timeout in the program. Times are
  * milliseconds on a monotonic clock. Owned and called by one worker's thread; starting and
  * stopping are O(log n) and never allocate after growth.
