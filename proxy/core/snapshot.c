@@ -221,11 +221,12 @@ static void build_routes(struct building *building)
 /* "http://127.0.0.1:8080/base" → authority and path prefix; the table has checked the form. */
 static void split_deliver(struct slice url, struct slice *authority, struct slice *prefix)
 {
+    assert(url.at != NULL && slice_starts(url, SLICE("http://")));
     struct slice rest = slice_from(url, strlen("http://"));
     size_t slash = slice_find(rest, '/');
     *authority = slice_first(rest, slash);
-    *prefix = slice_from(rest, slash < rest.len ? slash : rest.len);
-    while (prefix->len > 0 && prefix->at[prefix->len - 1] == '/')
+    *prefix = slice_from(rest, slash);
+    while (prefix->len > 0 && rest.at[slash + prefix->len - 1] == '/')
         prefix->len--;
 }
 
