@@ -102,10 +102,12 @@ static const char *segment_end(const char *path)
 static bool path_takes(const char *wide, const char *narrow)
 {
     while (*wide != '\0') {
-        assert(*wide == '/');
         if (strcmp(wide, "/*") == 0)
             return true; /* also takes the path above it: "/orders" by "/orders" + "/" + "*" */
-        if (*narrow++ == '\0' || strcmp(narrow, "*") == 0)
+        if (*wide != '/' || *narrow != '/')
+            return false; /* one is shorter, or malformed, which is told elsewhere */
+        narrow++;
+        if (strcmp(narrow, "*") == 0)
             return false;
         const char *open = *++wide == '{' ? segment_end(narrow) : NULL;
         if (open != NULL) {
