@@ -1,10 +1,11 @@
 /* A worker between its loop and its calls: turns, snapshots, draining; see worker.h.
  *
- * Adopting: lanes of new brokers are attached, listeners and subscriptions are compared with
- * what is open. What the new snapshot no longer has is closed gently; a lane only when no call
- * and no subscription needs it (sweep). Draining (promise 23): subscriptions stop; when they and
- * the calls are done, servers close; when their connections are done, lanes are detached; when
- * nothing is left, `drained` is told.
+ * Adopting: lanes of new brokers are attached; while they connect, for a moment, the snapshot
+ * before goes on, so that a reload fails no call. Then listeners and subscriptions are compared
+ * with what is open. What the new snapshot no longer has is closed gently; a lane only when no
+ * call and no subscription needs it (sweep). Draining (promise 23): subscriptions stop; when
+ * they and the calls are done, servers close; when their connections are done, lanes are
+ * detached; when nothing is left, `drained` is told.
  */
 #include "core/worker.h"
 
@@ -19,9 +20,13 @@
 #include "net/net.h"
 #include "observe/observe.h"
 
-#define SWEEP_MS 200
+#define SWEEP_MS    200
+#define PATIENCE_MS 2000 /* with the lanes of a new snapshot */
+#define LOOK_MS     5
 
 static void on_sweep(struct timer *timer);
+static void on_arrival(struct timer *timer);
+static bool awaited(const struct worker *worker, const struct broker *broker);
 static void attach(struct worker *worker, struct broker *broker);
 static bool snapshot_has(const struct snapshot *snapshot, const struct broker *broker);
 static void adopt_subscriptions(struct worker *worker);
@@ -33,7 +38,9 @@ void worker_init(struct worker *worker, unsigned index, struct clock clock, stru
     list_init(&worker->calls);
     list_init(&worker->servers);
     list_init(&worker->subscriptions);
+    list_init(&worker->coming);
     worker->sweep.on_timer = on_sweep;
+    worker->arrival.on_timer = on_arrival;
     worker->timers.now_ms = worker_now_ms(worker);
 }
 
@@ -120,6 +127,8 @@ static bool snapshot_has(const struct snapshot *snapshot, const struct broker *b
 static bool needed(const struct worker *worker, const struct broker *broker)
 {
     if (!worker->draining && snapshot_has(worker->snapshot, broker))
+        return true;
+    if (awaited(worker, broker))
         return true;
     list_each (&worker->calls, link)
         if (snapshot_has(thing_of(link, struct call, link)->snapshot, broker))
@@ -242,17 +251,12 @@ static void adopt_subscriptions(struct worker *worker)
     free(running);
 }
 
-void worker_adopt(struct worker *worker, struct snapshot *snapshot)
+static void take_over(struct worker *worker, struct snapshot *snapshot)
 {
-    assert(!worker->draining);
     struct snapshot *before = worker->snapshot;
     worker->snapshot = snapshot_hold(snapshot);
-    bool control = worker->index == WORKER_CONTROL;
-    for (unsigned i = 0; i < snapshot->broker_count; i++)
-        if ((snapshot->brokers[i] == snapshot->admin_broker) == control)
-            attach(worker, snapshot->brokers[i]);
     unsigned failed = adopt_listeners(worker);
-    if (!control)
+    if (worker->index != WORKER_CONTROL)
         adopt_subscriptions(worker);
     observe_adopted(worker, snapshot->generation, failed);
     if (before != NULL) {
@@ -261,11 +265,109 @@ void worker_adopt(struct worker *worker, struct snapshot *snapshot)
     }
 }
 
+/* Whether a lane of that snapshot is still on its way to its broker. */
+static bool connects(const struct worker *worker, const struct snapshot *snapshot)
+{
+    for (unsigned i = 0; i < snapshot->broker_count; i++) {
+        struct broker *broker = snapshot->brokers[i];
+        int state = atomic_load_explicit(&broker->status[worker->index].state,
+                                         memory_order_relaxed);
+        if (worker->brokers[broker->slot] == broker && state == BROKER_CONNECTING)
+            return true;
+    }
+    return false;
+}
+
+/* A snapshot that waits for its lanes, or behind one that does. None is ever skipped: sockets were
+ * bound for it that its successors have not. */
+struct coming {
+    struct link link;          /* in worker->coming, oldest first */
+    struct snapshot *snapshot; /* held */
+};
+
+static struct coming *first_coming(const struct worker *worker)
+{
+    struct link *link = list_first(&worker->coming);
+    return link != NULL ? thing_of(link, struct coming, link) : NULL;
+}
+
+/* The oldest alone has lanes of its own already. */
+static bool awaited(const struct worker *worker, const struct broker *broker)
+{
+    const struct coming *coming = first_coming(worker);
+    return coming != NULL && snapshot_has(coming->snapshot, broker);
+}
+
+static void forget(struct coming *coming)
+{
+    list_leave(&coming->link);
+    snapshot_release(coming->snapshot);
+    free(coming);
+}
+
+static void forget_coming(struct worker *worker)
+{
+    worker_timer_stop(worker, &worker->arrival);
+    while (!list_empty(&worker->coming))
+        forget(first_coming(worker));
+}
+
+/* A lane learns from the worker's snapshot whose it is, so that is the new one meanwhile. */
+static void attach_all(struct worker *worker, struct snapshot *snapshot)
+{
+    struct snapshot *before = worker->snapshot;
+    bool control = worker->index == WORKER_CONTROL;
+    worker->snapshot = snapshot;
+    for (unsigned i = 0; i < snapshot->broker_count; i++)
+        if ((snapshot->brokers[i] == snapshot->admin_broker) == control)
+            attach(worker, snapshot->brokers[i]);
+    worker->snapshot = before;
+}
+
+/* Takes over what need not wait any longer, and then looks again at the first that must. */
+static void receive(struct worker *worker)
+{
+    struct coming *coming;
+    while ((coming = first_coming(worker)) != NULL) {
+        uint64_t now = worker_now_ms(worker);
+        if (worker->coming_until_ms == 0) {
+            attach_all(worker, coming->snapshot);
+            worker->coming_until_ms = now + PATIENCE_MS;
+        }
+        if (worker->snapshot != NULL && connects(worker, coming->snapshot) &&
+            now < worker->coming_until_ms) {
+            worker_timer(worker, &worker->arrival, LOOK_MS);
+            return;
+        }
+        worker->coming_until_ms = 0;
+        take_over(worker, coming->snapshot);
+        forget(coming);
+    }
+}
+
+static void on_arrival(struct timer *timer)
+{
+    receive(thing_of(timer, struct worker, arrival));
+}
+
+void worker_adopt(struct worker *worker, struct snapshot *snapshot)
+{
+    assert(!worker->draining);
+    struct coming *coming = calloc(1, sizeof *coming);
+    if (coming == NULL)
+        abort();
+    coming->snapshot = snapshot_hold(snapshot);
+    list_append(&worker->coming, &coming->link);
+    if (!timer_running(&worker->arrival))
+        receive(worker);
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 void worker_drain(struct worker *worker, struct done *done)
 {
     assert(!worker->draining);
+    forget_coming(worker);
     worker->draining = true;
     worker->drained = done;
     list_each_leaving (&worker->subscriptions, link)
@@ -305,6 +407,7 @@ void worker_check_drained(struct worker *worker)
 
 void worker_stop(struct worker *worker)
 {
+    forget_coming(worker);
     worker->draining = true;
     list_each_leaving (&worker->servers, link)
         server_abort(server_of(link));

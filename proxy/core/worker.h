@@ -45,6 +45,9 @@ struct worker {
     struct list tasks;         /* of struct task: this turn's */
     struct list calls;         /* of struct call */
     struct snapshot *snapshot; /* held: what new calls use; NULL before the first */
+    struct list coming;        /* of snapshots: what they use as soon as its lanes are up */
+    uint64_t coming_until_ms;  /* the first of these is not waited for any longer; 0: none is */
+    struct timer arrival;      /* looks whether it can be taken over */
     struct observer *observer; /* counters and log of this worker; see observe/observe.h */
     void *lanes[WORKER_LANES]; /* of transports, by broker->slot; NULL: not attached */
     struct broker *brokers[WORKER_LANES]; /* whose lanes they are; held */
@@ -104,7 +107,7 @@ void worker_begin_turn(struct worker *worker);
 /* Runs deferred tasks until none is left. */
 void worker_finish_turn(struct worker *worker);
 /* Takes a new snapshot: attaches lanes, opens and closes listeners and subscriptions; old calls
- * keep theirs. */
+ * keep theirs. New calls use it a moment later where lanes have to connect first. */
 void worker_adopt(struct worker *worker, struct snapshot *snapshot);
 /* Something ended: looks whether a drain is complete. */
 void worker_check_drained(struct worker *worker);

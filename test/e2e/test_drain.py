@@ -87,3 +87,27 @@ def test_it_does_not_wait_longer_than_the_grace_period(world):
     world.caller.wait_end(expect=0, seconds=10)
     assert 1 < time.monotonic() - began < 5
     load.finish()
+
+
+def test_it_drains_without_its_broker(rabbit):
+    with World("drain-alone", rabbit, relays=True) as world:
+        for relay in world.relays:
+            relay.turn("refuse")
+        for sidecar in (world.caller, world.callee):
+            began = time.monotonic()
+            sidecar.terminate()
+            sidecar.wait_end(expect=0, seconds=15)
+            assert time.monotonic() - began < 4
+
+
+def test_a_broker_that_says_nothing_does_not_keep_it(rabbit):
+    """… for longer than the grace period."""
+    with World("drain-mute", rabbit, relays=True) as world:
+        world.service.behave({"path": "/event/load", "answer": {"delay": 1}})
+        world.load("event", 20)
+        world.service.wait_for("/event/load", 5)
+        for relay in world.relays:
+            relay.turn("black_hole")
+        for sidecar in (world.callee, world.caller):
+            sidecar.terminate()
+            sidecar.wait_end(expect=0, seconds=12)

@@ -1,10 +1,14 @@
 """What can be seen from outside: log lines that parse whatever is in a path, metrics, health."""
 import json
+import signal
 import subprocess
 
 import pytest
 
+from support import configs
+from support.places import free_port
 from support.raw_http import RawHttp, request, request_bytes
+from support.shunt import shunt
 from support.waiting import wait_until
 
 HOSTILE = ['/sync/x"y', "/sync/x%0a%0d{}", "/sync/x\\u0000", "/sync/" + "long" * 1500, "/sync/x'<script>&",
@@ -73,6 +77,19 @@ def test_health_and_readiness(scene):
         for path in ("/healthz/live", "/healthz/ready"):
             assert request(sidecar.admin, "GET", path, [("Host", "localhost")]).status == 200
     assert request(scene.caller.admin, "GET", "/nothing", [("Host", "localhost")]).status == 404
+
+
+def test_health_by_a_unix_socket(launch, folder):
+    config = configs.caller(free_port(), free_port(), f"amqp://127.0.0.1:{free_port()}/",
+                            [configs.route("sync", "/*", "sync", "q")])
+    config = config.replace('"127.0.0.1:@ADMIN@"', f'"unix:{folder}/admin"')
+    sidecar = launch(config, ready=False)
+    told = wait_until(lambda: shunt("health", "-c", sidecar.file).stdout, 10, "it is asked")
+    assert "rabbit" in told and shunt("health", "-c", sidecar.file).returncode == 1
+    brokerless = config[:config.index("brokers")] + config[config.index("routes"):]
+    sidecar.write("\n".join(line for line in brokerless.splitlines() if 'broker = "rabbit"' not in line))
+    sidecar.process.signal(signal.SIGHUP)
+    wait_until(lambda: shunt("health", "-c", sidecar.file).returncode == 0, 10, "nothing is missing any more")
 
 
 def test_traceparent_is_passed_on_or_started(scene, word):

@@ -1,7 +1,9 @@
 """SIGHUP: the one word changes under load and no call fails; a broken file changes nothing."""
 import pytest
 
-from support.waiting import wait_until
+from support.places import free_port
+from support.raw_http import request
+from support.waiting import is_listening, wait_until
 
 
 @pytest.fixture
@@ -63,6 +65,42 @@ def test_reloading_the_callee_under_load(scene):
         done = load.done
         wait_until(lambda: load.done > done + 200, 20, "calls go on")
     assert {outcome.status for outcome in load.finish()} == {200}
+
+
+def test_another_way_to_the_broker_under_load(restored):
+    """New connections are there before the first call takes them, and the old ones go after the last."""
+    scene, before = restored, restored.callee.config
+    loads = [scene.load(style, 1200, rate=300, connections=32) for style in ("sync", "request_reply", "event")]
+    for sidecar in (scene.caller, scene.callee):
+        config = sidecar.config
+        sidecar.reload(config.replace(scene.rabbit.url, f"{scene.rabbit.url}%2f"))
+        sidecar.reload(config)
+    assert scene.callee.config == before
+    for load, status in zip(loads, (200, 200, 202)):
+        assert {outcome.status for outcome in load.finish()} == {status}
+    scene.wait_idle()
+    assert len(scene.service.received("/event/load")) >= 1200
+
+
+def test_listeners_come_and_go(restored):
+    scene, config, second = restored, restored.caller.config, free_port()
+    load = scene.load("sync", 600, rate=300, connections=16)
+    listener = f'{{ name = "second"; address = "127.0.0.1:{second}"; host = "inventory"; }}'
+    scene.caller.reload(config.replace("listeners = (", f"listeners = ( {listener},"))
+    assert request(second, "POST", "/sync/second", body=b"x").status == 200
+    scene.caller.reload(config)
+    wait_until(lambda: not is_listening(second), 5, "the second listener is gone")
+    assert {outcome.status for outcome in load.finish()} == {200}
+
+
+def test_a_subscription_moves_to_another_queue(scene):
+    config = scene.callee.config
+    with scene.amqp() as amqp:
+        scene.callee.reload(config.replace(f'"{scene.events_queue}"', '"scene.moved"'))
+        wait_until(lambda: amqp.consumers("scene.moved") == 1, 5, "it consumes there")
+        wait_until(lambda: amqp.consumers(scene.events_queue) == 0, 5, "and here no more")
+    scene.callee.reload(config)
+    assert scene.works("event", 202) and scene.works("request_reply", 200)
 
 
 def test_many_reloads(restored):

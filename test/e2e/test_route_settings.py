@@ -1,4 +1,4 @@
-"""What a route may say besides its style: where the ID comes from, what crosses, what is answered, how long it lives."""
+"""What a route may say besides its style: where the ID comes from, what crosses, what is answered, when it dies."""
 import json
 
 import pytest

@@ -121,6 +121,78 @@ static void a_broker_that_comes_back_while_its_lane_leaves_gets_another(void **s
     world_close(&world);
 }
 
+static void is_now(struct world *world, enum broker_state state)
+{
+    atomic_store(&world->broker.status[0].state, state);
+}
+
+static void a_snapshot_waits_for_its_lanes(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.without);
+    is_now(&world, BROKER_CONNECTING);
+    worker_adopt(&world.worker, &world.with);
+    assert_int_equal(world.attached, 1);
+    pass(&world, 500);
+    assert_ptr_equal(world.worker.snapshot, &world.without);
+    is_now(&world, BROKER_UP);
+    pass(&world, 5);
+    assert_ptr_equal(world.worker.snapshot, &world.with);
+    assert_int_equal(world.with.refs, 2);
+    assert_int_equal(world.without.refs, 1);
+    world_close(&world);
+}
+
+static void a_snapshot_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.without);
+    is_now(&world, BROKER_CONNECTING);
+    worker_adopt(&world.worker, &world.with);
+    for (unsigned waited = 0; waited < 2000; waited += 5)
+        pass(&world, 5);
+    assert_ptr_equal(world.worker.snapshot, &world.with);
+    world_close(&world);
+}
+
+/* Sockets were bound for the first that the second has not. */
+static void a_later_snapshot_waits_for_its_turn(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.without);
+    is_now(&world, BROKER_CONNECTING);
+    worker_adopt(&world.worker, &world.with);
+    worker_adopt(&world.worker, &world.without);
+    assert_int_equal(world.with.refs, 2);
+    is_now(&world, BROKER_UP);
+    pass(&world, 5);
+    assert_ptr_equal(world.worker.snapshot, &world.without);
+    assert_int_equal(world.with.refs, 1);
+    pass(&world, 200);
+    lane_leaves(&world);
+    world_close(&world);
+}
+
+static void a_drain_forgets_what_waits(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    worker_adopt(&world.worker, &world.without);
+    is_now(&world, BROKER_CONNECTING);
+    worker_adopt(&world.worker, &world.with);
+    worker_drain(&world.worker, NULL);
+    assert_int_equal(world.with.refs, 1);
+    lane_leaves(&world);
+    world_close(&world);
+}
+
 static void a_listener_without_a_socket_is_no_reason_to_die(void **state)
 {
     (void)state;
@@ -140,6 +212,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lane_leaves_with_the_last_snapshot_that_has_it),
         cmocka_unit_test(a_broker_that_comes_back_while_its_lane_leaves_gets_another),
+        cmocka_unit_test(a_snapshot_waits_for_its_lanes),
+        cmocka_unit_test(a_snapshot_does_not_wait_for_ever),
+        cmocka_unit_test(a_later_snapshot_waits_for_its_turn),
+        cmocka_unit_test(a_drain_forgets_what_waits),
         cmocka_unit_test(a_listener_without_a_socket_is_no_reason_to_die),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
