@@ -57,7 +57,7 @@ endif
 
 # ---- what the hand types
 .DEFAULT_GOAL := help
-.PHONY: help deps build test unit flow fuzz e2e soak bench lint format reference demo install clean \
+.PHONY: help deps build test unit flow fuzz e2e soak bench lint format reference demo install clean test-compose \
     units flows fuzzers tidy check-deps FORCE
 help:
 	@sed -n 's/^#: / /p' Makefile
@@ -67,12 +67,11 @@ help:
 #: make soak       the same with full counts, fuzzing, valgrind and ten minutes of mixed load
 #: make bench      against HAProxy, nginx and bare clients of the same broker
 #: make lint       formatting, clang-tidy, shellcheck, house rules; make format mends the first
-#: make reference  config/reference, from the tables of settings
+#: make reference  config/reference.md, from the tables of settings
 #: make install    into PREFIX (/usr/local) below DESTDIR
 #: make deps       installs the Debian packages that building needs (the others install their own)
-#: make clean      removes build/
-#: V=1 shows each command.
-
+#: make test-compose  the demos of deploy/compose, in containers, by the words of their READMEs
+#: make clean      removes build/ (V=1 shows each command)
 suite_fuzz := fuzz
 $(foreach s,unit flow e2e,$(eval suite_$s := $s:$(if $(filter tsan,$(variant)),tsan,asan)))
 deps:; @deploy/deps build
@@ -84,6 +83,7 @@ test unit flow fuzz e2e:
 soak:
 	@deploy/deps soak
 	@SHUNT_SOAK=1 test/run $(T:%=-k %)
+test-compose:; @deploy/deps compose && deploy/compose/test
 bench demo:
 	@deploy/deps $@
 	@$(MAKE) --no-print-directory build

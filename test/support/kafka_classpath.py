@@ -81,9 +81,9 @@ def _fetch(work):
         "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
         .format(*artifact.split(":")) for artifact in ARTIFACTS)
     pom = work / "pom.xml"
-    pom.write_text('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+    pom.write_text("<project><modelVersion>4.0.0</modelVersion><packaging>pom</packaging>"
                    "<groupId>shunt</groupId><artifactId>kafka</artifactId><version>1</version>"
-                   f"<packaging>pom</packaging><dependencies>{dependencies}</dependencies></project>\n")
+                   f"<dependencies>{dependencies}</dependencies></project>\n")
     command = ["mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={work / 'libs'}",
                "-DincludeScope=runtime"]
     try:
