@@ -354,8 +354,8 @@ static void a_full_window_refuses_at_once(void **state)
 {
     (void)state;
     struct stand *stand = up(false);
-    for (char name = 'a'; name < 'a' + 8; name++)
-        tell(stand, name, &to_queue);
+    for (int i = 0; i < 8; i++)
+        tell(stand, (char)('a' + i), &to_queue);
     assert_int_equal(begin_call(stand, 'x', &to_queue, false), -REASON_broker_full);
     stand->trace.len = 0;
     say_ack(stand, 1, 1, false);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -25,9 +26,9 @@ static void on_verdict(struct ticket *ticket, enum verdict verdict, const char *
         [VERDICT_CONFIRMED] = '+', [VERDICT_RETURNED] = '<', [VERDICT_REFUSED] = '-',
         [VERDICT_UNSTORED] = '0',  [VERDICT_LOST] = '!',
     };
-    const char what[] = { thing_of(ticket, struct message, ticket)->name, signs[verdict], ' ',
-                          '\0' };
-    strcat(transcript, what);
+    size_t used = strlen(transcript);
+    snprintf(transcript + used, sizeof transcript - used, "%c%c ",
+             thing_of(ticket, struct message, ticket)->name, signs[verdict]);
 }
 
 static void expect(const char *expected)

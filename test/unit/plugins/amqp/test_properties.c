@@ -204,85 +204,86 @@ static struct slice with_table(struct fixture *fixture, struct slice entries)
     return bytes_slice(&fixture->out);
 }
 
+#define NONE "a header's value is neither text nor number nor boolean"
+static const struct {
+    struct slice entries;
+    const char *headers, *why;
+} typed[] = {
+    { SLICE("\x01"
+            "aS\0\0\0\x02hi"),
+      "a=hi ", NULL },
+    { SLICE("\x01"
+            "ax\0\0\0\x02hi"),
+      "a=hi ", NULL },
+    { SLICE("\x01"
+            "aS\0\0\0\0"),
+      "a= ", NULL },
+    { SLICE("\x01"
+            "at\x01\x01"
+            "bt\0"),
+      "a=true b=false ", NULL },
+    { SLICE("\x01"
+            "ab\xff\x01"
+            "bB\xff"),
+      "a=-1 b=255 ", NULL },
+    { SLICE("\x01"
+            "as\xff\xfe\x01"
+            "bu\x01\0"),
+      "a=-2 b=256 ", NULL },
+    { SLICE("\x01"
+            "aI\xff\xff\xff\xff\x01"
+            "bi\xff\xff\xff\xff"),
+      "a=-1 b=4294967295 ", NULL },
+    { SLICE("\x01"
+            "al\xff\xff\xff\xff\xff\xff\xff\xff"),
+      "a=-1 ", NULL },
+    { SLICE("\x01"
+            "aT\0\0\0\0\0\0\0\x07"),
+      "a=7 ", NULL },
+    { SLICE("\x01"
+            "ad\x3f\xf8\0\0\0\0\0\0"),
+      "a=1.5 ", NULL },
+    { SLICE("\x01"
+            "af\x3f\xc0\0\0"),
+      "a=1.5 ", NULL },
+    { SLICE("\x01"
+            "aD\x02\0\0\0\x7b"),
+      "a=123e-2 ", NULL },
+    { SLICE("\x01"
+            "aA\0\0\0\x0aS\0\0\0\x01"
+            "1b\x02t\x01"),
+      "a=1 a=2 a=true ", NULL },
+    { SLICE("\x01"
+            "aA\0\0\0\0"),
+      "", NULL },
+    { SLICE("\x01"
+            "aV"),
+      "", NONE },
+    { SLICE("\x01"
+            "aF\0\0\0\0"),
+      "", NONE },
+    { SLICE("\x01"
+            "aA\0\0\0\x05"
+            "A\0\0\0\0"),
+      "", NONE },
+    { SLICE("\x07x-deathA\0\0\0\x05"
+            "F\0\0\0\0\x01"
+            "bt\x01"),
+      "b=true ", NULL },
+    { SLICE("\x07x-deathV"), "", NONE },
+};
+
 static void values_of_every_type_become_text_or_none(void **state)
 {
-    static const char none[] = "a header's value is neither text nor number nor boolean";
-    static const struct {
-        struct slice entries;
-        const char *headers, *why;
-    } rows[] = {
-        { SLICE("\x01"
-                "aS\0\0\0\x02hi"),
-          "a=hi ", NULL },
-        { SLICE("\x01"
-                "ax\0\0\0\x02hi"),
-          "a=hi ", NULL },
-        { SLICE("\x01"
-                "aS\0\0\0\0"),
-          "a= ", NULL },
-        { SLICE("\x01"
-                "at\x01\x01"
-                "bt\0"),
-          "a=true b=false ", NULL },
-        { SLICE("\x01"
-                "ab\xff\x01"
-                "bB\xff"),
-          "a=-1 b=255 ", NULL },
-        { SLICE("\x01"
-                "as\xff\xfe\x01"
-                "bu\x01\0"),
-          "a=-2 b=256 ", NULL },
-        { SLICE("\x01"
-                "aI\xff\xff\xff\xff\x01"
-                "bi\xff\xff\xff\xff"),
-          "a=-1 b=4294967295 ", NULL },
-        { SLICE("\x01"
-                "al\xff\xff\xff\xff\xff\xff\xff\xff"),
-          "a=-1 ", NULL },
-        { SLICE("\x01"
-                "aT\0\0\0\0\0\0\0\x07"),
-          "a=7 ", NULL },
-        { SLICE("\x01"
-                "ad\x3f\xf8\0\0\0\0\0\0"),
-          "a=1.5 ", NULL },
-        { SLICE("\x01"
-                "af\x3f\xc0\0\0"),
-          "a=1.5 ", NULL },
-        { SLICE("\x01"
-                "aD\x02\0\0\0\x7b"),
-          "a=123e-2 ", NULL },
-        { SLICE("\x01"
-                "aA\0\0\0\x0aS\0\0\0\x01"
-                "1b\x02t\x01"),
-          "a=1 a=2 a=true ", NULL },
-        { SLICE("\x01"
-                "aA\0\0\0\0"),
-          "", NULL },
-        { SLICE("\x01"
-                "aV"),
-          "", none },
-        { SLICE("\x01"
-                "aF\0\0\0\0"),
-          "", none },
-        { SLICE("\x01"
-                "aA\0\0\0\x05"
-                "A\0\0\0\0"),
-          "", none },
-        { SLICE("\x07x-deathA\0\0\0\x05"
-                "F\0\0\0\0\x01"
-                "bt\x01"),
-          "b=true ", NULL },
-        { SLICE("\x07x-deathV"), "", none },
-    };
     struct fixture *fixture = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof typed / sizeof *typed; i++) {
         struct message message;
         const char *why = NULL;
-        int result = read_back(fixture, with_table(fixture, rows[i].entries), &message, &why);
-        expect_headers(&message, rows[i].headers);
-        assert_int_equal(result, rows[i].why == NULL ? 0 : -1);
-        if (rows[i].why != NULL)
-            assert_string_equal(why, rows[i].why);
+        int result = read_back(fixture, with_table(fixture, typed[i].entries), &message, &why);
+        expect_headers(&message, typed[i].headers);
+        assert_int_equal(result, typed[i].why == NULL ? 0 : -1);
+        if (typed[i].why != NULL)
+            assert_string_equal(why, typed[i].why);
     }
 }
 

@@ -236,9 +236,9 @@ static void what_tables_cannot_say_is_complained_of(void **state)
 static void a_name_longer_than_amqp_has_is_complained_of(void **state)
 {
     (void)state;
-    char block[300] = "queue = \"";
-    memset(block + strlen(block), 'q', 256);
-    strcat(block, "\";");
+    char name[257] = "", block[300];
+    memset(name, 'q', sizeof name - 1);
+    snprintf(block, sizeof block, "queue = \"%s\";", name);
     struct file file;
     load(&file, "url = \"amqp://rabbit\";", "request_reply", block);
     struct broker_settings *settings = open_broker(&file);
