@@ -206,10 +206,12 @@ static void on_posted(struct done *done, int result)
 {
     struct delivery *delivery = thing_of(done, struct delivery, posted);
     assert(delivery->stage == STAGE_POSTING);
-    if (result == OUTCOME_STORED)
+    enum outcome outcome = (enum outcome)result;
+    if (outcome == OUTCOME_STORED)
         on_confirmed(delivery);
     else
-        post_failed(delivery, (enum outcome)result, REASON_broker_refused);
+        post_failed(delivery, outcome,
+                    outcome == OUTCOME_MAYBE_SENT ? REASON_confirm_lost : REASON_broker_refused);
 }
 
 void delivery_init_posting(struct delivery *delivery)
