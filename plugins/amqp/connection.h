@@ -30,7 +30,7 @@ struct connection_events {
     void (*on_up)(struct connection *connection);
     /* Down, or another attempt failed; `why` is for a person and has no secret in it. */
     void (*on_down)(struct connection *connection, const char *why);
-    /* The broker takes no messages for now (memory, disk), or takes them again. */
+    /* The broker takes no messages while it is short of memory or disk, or takes them again. */
     void (*on_blocked)(struct connection *connection, const char *why);
     void (*on_stopped)(struct connection *connection);
 };

@@ -64,17 +64,6 @@ enum field_name field_token(struct slice name)
     }
 }
 
-struct slice field_text(enum field_name token)
-{
-    static const struct slice texts[FIELD_NAMES_COUNT] = {
-#define X(token, text) [FIELD_##token] = { .at = (const uint8_t *)text, .len = sizeof(text) - 1 },
-        FIELD_NAMES(X)
-#undef X
-    };
-    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
-    return texts[token];
-}
-
 static int grow(struct fields *fields, struct arena *arena)
 {
     uint32_t cap = fields->cap == 0 ? FIRST_CAP : fields->cap * 2;
@@ -171,29 +160,6 @@ void fields_remove(struct fields *fields, enum field_name token)
             fields->bytes -= field->name.len + field->value.len;
     }
     fields->count = kept;
-}
-
-static bool lists(struct slice value, struct slice word)
-{
-    for (;;) {
-        size_t comma = slice_find(value, ',');
-        if (slice_equal_nocase(slice_trim(slice_first(value, comma)), word))
-            return true;
-        if (comma == value.len)
-            return false;
-        value = slice_from(value, comma + 1);
-    }
-}
-
-bool fields_lists(const struct fields *fields, enum field_name token, struct slice word)
-{
-    assert(word.len > 0);
-    const struct field *field = fields_find(fields, token);
-    for (; field != NULL; field = fields_next(fields, field)) {
-        if (lists(field->value, word))
-            return true;
-    }
-    return false;
 }
 
 bool field_is_hop_by_hop(enum field_name token)

@@ -75,8 +75,6 @@ struct fields {
 
 /* The token of a name, whatever its case. */
 enum field_name field_token(struct slice name);
-/* The lower-case text of a token other than FIELD_OTHER. */
-struct slice field_text(enum field_name token);
 
 /* Adds at the end; the slices must outlive the list. -1 when the arena is at its cap. */
 int fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
@@ -93,9 +91,6 @@ const struct field *fields_find_name(const struct fields *fields, struct slice n
 unsigned fields_times(const struct fields *fields, enum field_name token);
 /* Removes every field of that name, keeping the order of the rest. */
 void fields_remove(struct fields *fields, enum field_name token);
-/* Whether any value of that name has `word` in its comma-separated list, without case (RFC 9110
- * §5.6.1). */
-bool fields_lists(const struct fields *fields, enum field_name token, struct slice word);
 
 /* Hop-by-hop by itself, whatever Connection says (RFC 9110 §7.6.1): never forwarded, never sent
  * to a broker. */

@@ -1,38 +1,7 @@
-/* Looking at bytes, and counting who still needs them. Nothing here allocates but buffer_try,
- * and nothing else fails. */
+/* Looking at bytes. Nothing here allocates, and nothing fails but what is said to. */
 #include "base/slice.h"
 
 #include <assert.h>
-#include <stdlib.h>
-
-struct buffer *buffer_try(size_t cap)
-{
-    if (cap > SIZE_MAX - sizeof(struct buffer))
-        return NULL;
-    struct buffer *buffer = malloc(sizeof(*buffer) + cap);
-    if (buffer == NULL)
-        return NULL;
-    buffer->refs = 1;
-    buffer->len = 0;
-    buffer->cap = cap;
-    return buffer;
-}
-
-struct buffer *buffer_hold(struct buffer *buffer)
-{
-    assert(buffer->refs > 0 && buffer->refs < UINT32_MAX);
-    buffer->refs++;
-    return buffer;
-}
-
-void buffer_release(struct buffer *buffer)
-{
-    if (buffer == NULL)
-        return;
-    assert(buffer->refs > 0);
-    if (--buffer->refs == 0)
-        free(buffer);
-}
 
 static uint8_t lower(uint8_t byte)
 {

@@ -1,9 +1,5 @@
-/* A run of bytes that somebody else owns, and the reference-counted buffer that may be that
- * somebody.
- *
- * A slice with `hold == NULL` is valid during the current call only, unless the place that hands
- * it out says how long (an arena, a string literal). With `hold`, it is valid as long as a
- * reference to that buffer is kept.
+/* A run of bytes that somebody else owns. It is valid during the current call only, unless the
+ * place that hands it out says how long (an arena, a string literal).
  */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
@@ -13,24 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-struct buffer {
-    uint32_t refs; /* one thread only */
-    size_t len;    /* bytes in use */
-    size_t cap;    /* bytes there are */
-    uint8_t data[];
-};
-
 struct slice {
     const uint8_t *at;
     size_t len;
-    struct buffer *hold;
 };
-
-/* A buffer of `cap` bytes with one reference; NULL when memory is out. */
-struct buffer *buffer_try(size_t cap) __attribute__((warn_unused_result));
-struct buffer *buffer_hold(struct buffer *buffer);
-/* Gives a reference back and frees the buffer with the last. NULL is allowed. */
-void buffer_release(struct buffer *buffer);
 
 static inline struct slice slice_of(const void *at, size_t len)
 {
@@ -48,14 +30,12 @@ static inline struct slice slice_text(const char *text)
 
 static inline struct slice slice_from(struct slice slice, size_t start)
 {
-    return (struct slice){ .at = slice.at + start, .len = slice.len - start, .hold = slice.hold };
+    return (struct slice){ .at = slice.at + start, .len = slice.len - start };
 }
 
 static inline struct slice slice_first(struct slice slice, size_t len)
 {
-    return (struct slice){ .at = slice.at,
-                           .len = len < slice.len ? len : slice.len,
-                           .hold = slice.hold };
+    return (struct slice){ .at = slice.at, .len = len < slice.len ? len : slice.len };
 }
 
 bool slice_equal(struct slice a, struct slice b);

@@ -50,7 +50,7 @@ void with_seeds(const char *name, unsigned count, void (*scenario)(uint64_t seed
 {
     const char *only_name = getenv("SHUNT_SCENARIO"), *only = getenv("SHUNT_SEED");
     if (only_name != NULL && strcmp(only_name, name) != 0)
-        skip();
+        skip(); /* another scenario was asked for by name */
     if (only != NULL) {
         scenario(strtoull(only, NULL, 10));
         return;

@@ -60,23 +60,6 @@ static void hashes_as_published(void **state)
     assert_true(slice_hash(SLICE("foobar")) == 0x85944171f73967e8u);
 }
 
-static void a_buffer_lives_until_its_last_reference(void **state)
-{
-    (void)state;
-    struct buffer *buffer = buffer_try(4);
-    assert_non_null(buffer);
-    assert_int_equal(buffer->len, 0);
-    assert_int_equal(buffer->cap, 4);
-    struct slice held = { .at = buffer->data, .len = 4, .hold = buffer_hold(buffer) };
-    memcpy(buffer->data, "body", 4);
-    buffer_release(buffer);
-    assert_true(slice_is(held, "body"));
-    assert_ptr_equal(slice_from(held, 2).hold, buffer);
-    buffer_release(held.hold);
-    buffer_release(NULL);
-    assert_null(buffer_try(SIZE_MAX));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -84,7 +67,6 @@ int main(void)
         cmocka_unit_test(starts_finds_and_trims),
         cmocka_unit_test(only_whole_decimal_numbers_that_fit),
         cmocka_unit_test(hashes_as_published),
-        cmocka_unit_test(a_buffer_lives_until_its_last_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,7 +247,7 @@ static void promtool_is_silent(void **state)
 {
     (void)state;
     if (system("command -v promtool >/dev/null 2>&1") != 0)
-        skip();
+        skip(); /* Debian's package prometheus is not installed */
     struct scene scene;
     set_up(&scene);
     observe_some(&scene);
