@@ -14,7 +14,8 @@ PURE    := $(filter proxy/base/% $(addprefix proxy/,net/address.c net/stream.c c
            config/complaint.c core/reason.c),$(PROXY)) # linked into each plugin as well (proxy/plugin.h)
 PACKAGES    := libuv libconfig libcares libpcre2-8 jansson
 amqp_LIBS   := -lrabbitmq
-SIM_PLUGINS := $(filter amqp,$(PLUGINS)) # what flow tests and fuzz targets can call into
+kafka_LIBS  := -lrdkafka -ljansson
+SIM_PLUGINS := $(filter amqp kafka,$(PLUGINS)) # what flow tests and fuzz targets can call into
 PREFIX      ?= /usr/local
 
 # ---- how
@@ -38,6 +39,8 @@ asan_C    := $(sane) -fsanitize=address,undefined
 tsan_C    := $(sane) -fsanitize=thread
 fuzz_C    := $(sane) -fsanitize=fuzzer-no-link,address,undefined
 fuzz_LD   := -fsanitize=fuzzer,address,undefined
+tsan_O    := build/tsan/obj/test/tsan/c11_threads.o # what librdkafka's threads become there
+tsan_LD   := $(foreach f,thrd_* mtx_* cnd_* call_once,-Wl,--export-dynamic-symbol='$f')
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
         -Wimplicit-fallthrough -Werror
@@ -78,22 +81,18 @@ deps:; @deploy/deps build
 build: $B/shunt $(PLUGINS:%=$B/plugins/%.so)
 	$(if $(SANITIZE),,@ln -sfn release/shunt build/shunt && ln -sfn release/plugins build/plugins)
 test unit flow fuzz e2e:
-	@deploy/deps test
-	@test/run $(T:%=-k %) $(suite_$@)
+	@deploy/deps test && test/run $(T:%=-k %) $(suite_$@)
 soak:
-	@deploy/deps soak
-	@SHUNT_SOAK=1 test/run $(T:%=-k %)
+	@deploy/deps soak && SHUNT_SOAK=1 test/run $(T:%=-k %)
 test-compose:; @deploy/deps compose && deploy/compose/test
 bench demo:
 	@deploy/deps $@
 	@$(MAKE) --no-print-directory build
 	@$(if $(filter bench,$@),test,deploy)/$@/run
 lint:
-	@deploy/deps lint
-	@test/run-lint; status=$$?; $(MAKE) --no-print-directory --keep-going tidy && exit $$status
+	@deploy/deps lint && test/run-lint; status=$$?; $(MAKE) --no-print-directory --keep-going tidy && exit $$status
 format:
-	@deploy/deps lint
-	@find proxy plugins test -name '*.[ch]' -exec clang-format -i {} +
+	@deploy/deps lint && find proxy plugins test -name '*.[ch]' -exec clang-format -i {} +
 reference: build
 	@$B/shunt reference >$B/reference.md && cp $B/reference.md config/reference.md
 install: build
@@ -118,6 +117,7 @@ $B/shunt: $(call obj,proxy/main.c $(PROXY) $(HTTP)) $(llhttp_O) $B/sources
 $(call prog,$(UNIT) $(FLOW) $(FUZZ)): $B/%: $B/obj/%.o $B/shunt.a
 	$(call program,$(foreach p,$(PLUGINS),$($p_LIBS)) $(if $(filter fuzz,$(variant)),,-lcmocka))
 $(call prog,$(FLOW)): $(call obj,$(SIM))
+$B/shunt $(call prog,$(UNIT) $(FLOW)): $($(variant)_O)
 $(call prog,$(FLOW) $(FUZZ)): $(SIM_PLUGINS:%=$B/plugins/%.a)
 
 define plugin

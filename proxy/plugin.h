@@ -39,6 +39,11 @@ struct host {
     void (*fail)(struct attempt *attempt, enum outcome outcome, enum reason reason,
                  const char *detail);
     void (*want)(struct attempt *attempt, size_t bytes);
+    /* What became of one of several destinations of an attempt that ends next: told to the caller
+     * when not all of them have the same to say (promise 4). `kind` is a constant; the name is
+     * copied. */
+    void (*target)(struct attempt *attempt, const char *kind, const char *name,
+                   enum outcome outcome);
     /* The state of this worker's connection; `detail` is copied (at most 127 bytes), may be
      * NULL. */
     void (*status)(struct broker *broker, struct worker *worker, enum broker_state state,
@@ -122,6 +127,7 @@ struct arrival {
     bool malformed; /* could not be read as a message; `why` says it: for the dead letters */
     const char *why;
     struct slice origin; /* for dead letters: queue or topic/partition/offset */
+    bool tombstone;      /* its body is not empty but null: the service is told (Shunt-Tombstone) */
     void *own;           /* the source's: delivery tag, generation of the channel */
 };
 
@@ -151,10 +157,14 @@ enum letter_kind {
 struct letter {
     enum letter_kind kind;
     const struct message *message;
+    const struct arrival *arrival; /* what it is about */
     uint64_t delay_ms;
 };
 
 struct source {
+    /* Arrivals that belong together come one at a time, and what waits for its next attempt keeps
+     * its place: nothing is put off (no LETTER_DELAYED), and what waits takes no credit. */
+    bool keeps_order;
     /* Starts consuming, and goes on over reconnections. `values` is the subscription's block. 0
      * or -1 (no lane). */
     int (*subscribe)(void *lane, const struct values *values, struct intake *intake,

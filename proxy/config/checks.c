@@ -185,6 +185,25 @@ static void check_style(const struct check *check, const struct values *route)
     complaint_expected(check->complaints, complaint, "%s = { … } in this route", style->text);
 }
 
+/* One broker, or several targets. A value that could not be read has been complained of. */
+static void check_event(const struct check *check, const struct values *route)
+{
+    if (!values_has(route, "event"))
+        return;
+    const struct values *event = values_group(route, "event");
+    bool broker = values_has(event, "broker"), targets = values_has(event, "targets");
+    if (broker && targets) {
+        struct complaint *complaint = complain(check->complaints, values_place(event, "targets"),
+                                               "the event has a broker and targets as well");
+        complaint_expected(check->complaints, complaint, "'broker' or 'targets', not both");
+    }
+    if (broker || targets || is_broken(check, "routes"))
+        return;
+    struct complaint *complaint = complain(check->complaints, event->place,
+                                           "the event has no broker");
+    complaint_expected(check->complaints, complaint, "'broker', or 'targets' for several");
+}
+
 static bool is_pointer(const char *text)
 {
     return strncmp(text, "json:", 5) == 0 && (text[5] == '/' || text[5] == '\0');
@@ -252,6 +271,7 @@ static void check_routes(const struct check *check)
     for (size_t i = 0; i < routes->count; i++) {
         const struct values *route = routes->groups[i];
         check_style(check, route);
+        check_event(check, route);
         check_message_id(check, values_get(route, "message_id"));
         check_names(check, values_get(route, "carry"));
         check_match(values_group(route, "match"), check->document, check->complaints);

@@ -120,6 +120,11 @@ struct further plugged_rows(const struct reader *reader, const struct setting *r
         return broker_rows(reader, group);
     if (strcmp(row->key, "subscriptions") == 0)
         return rows_by_broker(reader, group, NULL);
+    if (strcmp(row->key, "targets") == 0)
+        return rows_by_broker(reader, group, style_names[STYLE_EVENT]);
+    bool fans_out = config_setting_get_member(group, "targets") != NULL;
+    if (fans_out && config_setting_get_member(group, "broker") == NULL)
+        return (struct further){ 0 };
     if (strcmp(row->key, style_names[STYLE_SYNC]) != 0)
         return rows_by_broker(reader, group, row->key);
     return (struct further){ .rows = catalog->route(catalog->context, "http", STYLE_SYNC) };

@@ -118,9 +118,19 @@ static const struct setting respond_rows[] = {
     { 0 },
 };
 
-static const struct setting event_rows[] = {
+static const struct setting target_rows[] = {
     { "broker", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "brokers", .since = "0.1",
-      .help = "The broker that the event is published to." },
+      .help = "The broker that the event is published to; it brings the further settings." },
+    { 0 },
+};
+
+static const struct setting event_rows[] = {
+    { "broker", SETTING_REFERENCE, 0, .refers = "brokers", .since = "0.1",
+      .help = "The broker that the event is published to, unless `targets` says so." },
+    { "targets", SETTING_GROUPS, SETTING_PLUGIN | SETTING_NOT_EMPTY, .children = target_rows,
+      .since = "0.1",
+      .help = "Several brokers that the event is published to, each with what an event says there; "
+              "the caller is told of each when only some have it." },
     { "respond", SETTING_GROUP, .children = respond_rows, .since = "0.1",
       .help = "The answer to the caller once the event is safe." },
     { 0 },

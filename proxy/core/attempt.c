@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "core/fan.h"
 #include "core/snapshot.h"
 #include "core/wire.h"
 #include "core/worker.h"
@@ -136,6 +137,10 @@ static void render_stored(struct call *call, struct head *head, struct slice *bo
 
 void attempt_stored(struct attempt *attempt)
 {
+    if (attempt->part != NULL) {
+        fan_part_ended(attempt, OUTCOME_STORED, REASON_none, NULL);
+        return;
+    }
     struct call *call = conclude(attempt, OUTCOME_STORED);
     struct head head;
     struct slice body = { 0 };
@@ -174,10 +179,27 @@ void attempt_reply(struct attempt *attempt, const struct message *message)
 void attempt_fail(struct attempt *attempt, enum outcome outcome, enum reason reason,
                   const char *detail)
 {
+    if (attempt->part != NULL) {
+        fan_part_ended(attempt, outcome, reason, detail);
+        return;
+    }
     struct call *call = conclude(attempt, outcome);
     if (detail != NULL)
         call->detail = arena_copy(&call->arena, slice_text(detail));
     call_tell_failure(call, reason);
+}
+
+void attempt_target(struct attempt *attempt, const char *kind, const char *name,
+                    enum outcome outcome)
+{
+    struct call *call = attempt->call;
+    assert(!call->over);
+    attempt->targets_told = true;
+    struct slice told = arena_printf(&call->arena, "%s %s", kind, name);
+    bool no = strcmp(outcome_executed(outcome), "no") == 0;
+    const char *state = outcome == OUTCOME_STORED ? "stored" : no ? "not_stored" : "unknown";
+    if (told.at == NULL || fields_add(&call->targets, &call->arena, told, slice_text(state)) < 0)
+        call->targets.count = 0; /* no room: better nothing than a part of it */
 }
 
 void attempt_want(struct attempt *attempt, size_t bytes)

@@ -35,6 +35,7 @@
 struct call;
 struct route;
 struct route_stats;
+struct part;
 struct snapshot;
 struct worker;
 
@@ -130,7 +131,9 @@ struct call {
     enum reason reason;       /* REASON_none: answered */
     enum outcome outcome;
     struct slice detail; /* what exactly, for a person */
-    int status;          /* of the answer that the caller got; 0: none */
+    /* Of an event to several: "topic orders" → "stored", "not_stored", "unknown". */
+    struct fields targets;
+    int status; /* of the answer that the caller got; 0: none */
     uint64_t bytes_in, bytes_out;
     bool from_upstream; /* the status is the other side's, not ours */
     /* whose counters it moves: set by deliveries; NULL: its route's, or the unmatched ones' */
@@ -154,6 +157,8 @@ struct attempt {
     enum outcome outcome; /* as of now; final when ended */
     unsigned number;      /* counted from 1 */
     bool head_sent;       /* attempt_head was called */
+    bool targets_told;    /* attempt_target was called */
+    struct part *part;    /* one of several of a fan (core/fan.h), which hears of it; else NULL */
     bool ended;           /* core's; a transport must not look at an attempt after ending it */
     void *own;            /* the transport's, its memory too */
 };
@@ -196,6 +201,10 @@ void attempt_reply(struct attempt *attempt, const struct message *message);
 /* It ended otherwise. `detail` is copied, may be NULL. Gone afterwards. */
 void attempt_fail(struct attempt *attempt, enum outcome outcome, enum reason reason,
                   const char *detail);
+/* What became of one of several destinations; the attempt ends next. `kind` is a constant; the name
+ * is copied. */
+void attempt_target(struct attempt *attempt, const char *kind, const char *name,
+                    enum outcome outcome);
 /* Room for so many more bytes of request body. The first `want` says that sending has begun. */
 void attempt_want(struct attempt *attempt, size_t bytes);
 

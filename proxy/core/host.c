@@ -55,6 +55,7 @@ const struct host host_table = {
     .reply = attempt_reply,
     .fail = attempt_fail,
     .want = attempt_want,
+    .target = attempt_target,
     .status = set_status,
     .log = log_for,
     .count = count_for,

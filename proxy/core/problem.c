@@ -66,9 +66,21 @@ static void add_member(struct bytes *out, const char *name, struct slice value)
     bytes_json(out, value);
 }
 
+static void add_targets(struct bytes *out, const struct fields *targets)
+{
+    bytes_text(out, ",\"partial\":[");
+    for (uint32_t i = 0; i < targets->count; i++) {
+        bytes_text(out, i > 0 ? ",{\"target\":" : "{\"target\":");
+        bytes_json(out, targets->at[i].name);
+        add_member(out, "state", targets->at[i].value);
+        bytes_byte(out, '}');
+    }
+    bytes_byte(out, ']');
+}
+
 /* RFC 9457 §3.1, with reason, message_id and executed as extension members (§3.2). */
 static void add_body(struct bytes *out, const struct reason_row *row, const char *executed,
-                     struct slice message_id, struct slice detail)
+                     struct slice message_id, struct slice detail, const struct fields *targets)
 {
     bytes_text(out, "{\"type\":\"about:blank\",\"title\":");
     bytes_json(out, slice_text(row->text));
@@ -79,6 +91,8 @@ static void add_body(struct bytes *out, const struct reason_row *row, const char
     if (message_id.len > 0)
         add_member(out, "message_id", message_id);
     add_member(out, "executed", slice_text(executed));
+    if (targets != NULL && targets->count > 0)
+        add_targets(out, targets);
     bytes_text(out, "}\n");
 }
 
@@ -103,13 +117,21 @@ struct slice problem_render(struct arena *arena, const char *service, enum reaso
                             enum outcome outcome, struct slice message_id, const char *detail,
                             struct head *head)
 {
+    return problem_render_partial(arena, service, reason, outcome, message_id, detail, NULL, head);
+}
+
+struct slice problem_render_partial(struct arena *arena, const char *service, enum reason reason,
+                                    enum outcome outcome, struct slice message_id,
+                                    const char *detail, const struct fields *targets,
+                                    struct head *head)
+{
     assert(reason > REASON_none && reason < REASONS && service != NULL);
     const struct reason_row *row = &reasons[reason];
     const char *executed = outcome_executed(outcome);
     struct slice more = slice_first(slice_text(detail), DETAIL_MAX);
 
     struct bytes text = { 0 };
-    add_body(&text, row, executed, message_id, more);
+    add_body(&text, row, executed, message_id, more, targets);
     struct slice body = settle(arena, &text);
     add_proxy_status(&text, slice_text(service), reason,
                      more.len > 0 ? more : slice_text(row->text));

@@ -15,4 +15,11 @@ struct slice problem_render(struct arena *arena, const char *service, enum reaso
                             enum outcome outcome, struct slice message_id, const char *detail,
                             struct head *head);
 
+/* The same for an event that went to several destinations: the body says what became of each
+ * (promise 4). */
+struct slice problem_render_partial(struct arena *arena, const char *service, enum reason reason,
+                                    enum outcome outcome, struct slice message_id,
+                                    const char *detail, const struct fields *targets,
+                                    struct head *head);
+
 #endif

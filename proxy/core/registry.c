@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/fan.h"
 #include "core/host.h"
 #include "observe/admin.h"
 #include "plugins/http/http.h"
@@ -50,6 +51,7 @@ void registry_init(struct registry *registry, struct stats *stats, void *admin_c
     *registry = (struct registry){ .plugins = plugins_new(), .stats = stats };
     list_init(&registry->brokers);
     registry->http = place_built_in(registry, &http_transport, NULL);
+    registry->fan = place_built_in(registry, &fan_transport, NULL);
     if (admin_context != NULL)
         registry->admin = place_built_in(registry, &admin_transport, admin_context);
 }
@@ -91,6 +93,7 @@ void registry_sweep(struct registry *registry)
 void registry_clear(struct registry *registry)
 {
     broker_release(registry->http);
+    broker_release(registry->fan);
     if (registry->admin != NULL)
         broker_release(registry->admin);
     registry_sweep(registry);
@@ -133,7 +136,7 @@ struct broker *registry_broker(struct registry *registry, const char *name,
     broker = place(registry, name, transport);
     if (broker == NULL) {
         complain(complaints, values->place, "too many brokers; at most %d at a time",
-                 WORKER_LANES - 2);
+                 WORKER_LANES - 3);
         return NULL;
     }
     broker->values = values;

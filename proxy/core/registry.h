@@ -16,7 +16,7 @@ struct registry {
     struct stats *stats; /* NULL: nothing is counted (check, explain) */
     struct list brokers; /* of struct broker */
     struct broker *slots[WORKER_LANES];
-    struct broker *http, *admin; /* built in */
+    struct broker *http, *fan, *admin; /* built in */
     uint64_t generation;
     unsigned workers;               /* fixed by the first snapshot; 0 before */
     const struct snapshot *serving; /* whose listeners are open; borrowed; NULL before the first */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/fan.h"
 #include "core/registry.h"
 #include "core/route.h"
 #include "net/listener.h"
@@ -41,13 +42,24 @@ static void close_descriptors(struct snapshot *snapshot, struct listener_setting
             close(listener->descriptors[i]);
 }
 
+static void release_targets(const struct fan_settings *fan)
+{
+    for (unsigned i = 0; i < fan->count; i++) {
+        const struct fan_target *target = &fan->targets[i];
+        if (target->settings != NULL && target->broker->transport->release != NULL)
+            target->broker->transport->release(target->settings);
+    }
+}
+
 static void release_route(struct route *route)
 {
     if (route->matcher != NULL)
         matcher_free(route->matcher);
     for (unsigned style = 0; style < STYLES; style++) {
         struct style_block *block = &route->block[style];
-        if (block->settings != NULL && block->broker->transport->release != NULL)
+        if (block->fan != NULL)
+            release_targets(block->fan);
+        else if (block->settings != NULL && block->broker->transport->release != NULL)
             block->broker->transport->release(block->settings);
     }
 }
@@ -89,6 +101,8 @@ bool snapshot_listens_at(const struct snapshot *snapshot, const struct address *
 
 static struct broker *broker_named(const struct snapshot *snapshot, const char *name)
 {
+    if (name == NULL)
+        return NULL;
     for (unsigned i = 0; i < snapshot->broker_count; i++)
         if (strcmp(snapshot->brokers[i]->name, name) == 0)
             return snapshot->brokers[i];
@@ -100,7 +114,7 @@ static void build_brokers(struct building *building)
     struct snapshot *snapshot = building->snapshot;
     const struct value *groups = values_get(building->top, "brokers");
     snapshot->brokers = arena_get(&snapshot->arena,
-                                  (groups->count + 2) * sizeof *snapshot->brokers);
+                                  (groups->count + 3) * sizeof *snapshot->brokers);
     for (size_t i = 0; i < groups->count; i++) {
         const struct values *values = groups->groups[i];
         struct broker *broker = registry_broker(building->registry, values_text(values, "name"),
@@ -110,6 +124,8 @@ static void build_brokers(struct building *building)
     }
     snapshot->http = broker_hold(building->registry->http);
     snapshot->brokers[snapshot->broker_count++] = snapshot->http;
+    snapshot->fan = broker_hold(building->registry->fan);
+    snapshot->brokers[snapshot->broker_count++] = snapshot->fan;
     if (building->registry->admin != NULL) {
         snapshot->admin_broker = broker_hold(building->registry->admin);
         snapshot->brokers[snapshot->broker_count++] = snapshot->admin_broker;
@@ -153,6 +169,34 @@ static const struct upstream_settings *upstream_named(const struct snapshot *sna
 
 /* --- routes ----------------------------------------------------------------------------------- */
 
+/* One of several targets. Whether it can be carried to. */
+static bool build_target(struct building *building, struct route *route,
+                         const struct values *values, struct fan_target *target)
+{
+    target->broker = broker_named(building->snapshot, values_text(values, "broker"));
+    if (target->broker == NULL)
+        return false;
+    const struct transport *transport = target->broker->transport;
+    return transport->prepare == NULL ||
+           transport->prepare(target->broker->instance, STYLE_EVENT, route->values, values,
+                              building->complaints, &target->settings) == 0;
+}
+
+static void build_targets(struct building *building, struct route *route, struct style_block *block)
+{
+    struct arena *arena = &building->snapshot->arena;
+    const struct value *groups = values_get(block->values, "targets");
+    struct fan_settings *fan = arena_get(arena, sizeof *fan);
+    fan->targets = arena_get(arena, (groups->count + 1) * sizeof *fan->targets);
+    block->fan = fan;
+    block->settings = fan;
+    block->broker = building->snapshot->fan;
+    block->present = true;
+    for (size_t i = 0; i < groups->count; i++)
+        block->present &= build_target(building, route, groups->groups[i],
+                                       &fan->targets[fan->count++]);
+}
+
 static void build_block(struct building *building, struct route *route, enum style style)
 {
     if (!values_has(route->values, style_names[style]))
@@ -164,6 +208,9 @@ static void build_block(struct building *building, struct route *route, enum sty
         block->broker = snapshot->http;
         block->upstream = upstream_named(snapshot, values_text(block->values, "upstream"));
         block->present = block->upstream != NULL;
+    } else if (style == STYLE_EVENT && values_get(block->values, "targets")->count > 0) {
+        build_targets(building, route, block);
+        return;
     } else {
         block->broker = broker_named(snapshot, values_text(block->values, "broker"));
         block->present = block->broker != NULL;

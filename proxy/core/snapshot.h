@@ -58,10 +58,12 @@ struct limits {
     uint64_t head_ms, idle_ms, body_ms; /* timeouts */
 };
 
+struct fan_settings;
 struct route_stats;
 
 struct style_block {
     bool present;
+    struct fan_settings *fan; /* of an event with `targets`; else NULL */
     struct broker *broker;
     const struct values *values;
     void *settings;                           /* transport->prepare's */
@@ -111,7 +113,7 @@ struct snapshot {
     unsigned upstream_count;
     struct broker **brokers; /* configured ones, then the built-in http */
     unsigned broker_count;
-    struct broker *http, *admin_broker;
+    struct broker *http, *fan, *admin_broker;
     struct route *routes;
     unsigned route_count;
     struct upstream_settings pass; /* timeouts for what passes through */

@@ -21,7 +21,9 @@ static void wait_or_put_off(struct delivery *delivery, uint64_t wait_ms)
     uint64_t held = worker_now_ms(subscription->worker) - delivery->arrived_ms;
     unsigned room = subscription->share > 1 ? subscription->share / 2 : 1;
     observe_event(subscription->worker, "delivery_retried");
-    if (held + wait_ms > subscription->policy.hold_ms || subscription->waiting >= room) {
+    /* Where order is kept (promise 17), always here. */
+    bool put_off = held + wait_ms > subscription->policy.hold_ms || subscription->waiting >= room;
+    if (put_off && !subscription->source->keeps_order) {
         delivery_put_off(delivery, wait_ms);
         return;
     }
@@ -256,6 +258,8 @@ static int fill(const struct delivery *delivery, struct call *call)
     if (fields_find(fields, FIELD_IDEMPOTENCY_KEY) == NULL)
         full |= add(call, "Idempotency-Key", delivery->message_id);
     full |= add(call, "Shunt-Attempt", arena_printf(&call->arena, "%u", delivery->attempts + 1));
+    if (delivery->arrival->tombstone)
+        full |= add(call, "Shunt-Tombstone", SLICE("1"));
     if (delivery->hops > 0)
         full |= add(call, "Shunt-Hops", arena_printf(&call->arena, "%u", delivery->hops));
     return full;

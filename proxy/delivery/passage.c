@@ -35,6 +35,15 @@ static const bool moves[STAGES][STAGES] = {
     [STAGE_REPOSTING] = { [STAGE_POSTING] = true, [STAGE_OVER] = true },
 };
 
+/* Where order is kept, what waits for its next attempt takes no place away from others. */
+static void give_credit(struct subscription *subscription)
+{
+    bool consumes = subscription->own != NULL && !subscription->paused && !subscription->stopping;
+    if (subscription->source->keeps_order && consumes)
+        subscription->source->credit(subscription->own,
+                                     subscription->share + subscription->waiting);
+}
+
 void delivery_move(struct delivery *delivery, enum stage next)
 {
     struct subscription *subscription = delivery->subscription;
@@ -47,6 +56,8 @@ void delivery_move(struct delivery *delivery, enum stage next)
     subscription->calling -= (now == STAGE_CALLING);
     subscription->waiting += (next == STAGE_WAITING);
     subscription->waiting -= (now == STAGE_WAITING);
+    if (now == STAGE_WAITING || next == STAGE_WAITING)
+        give_credit(subscription);
     if (subscription->suspect == delivery)
         subscription->suspect = NULL;
     if (next == STAGE_CALLING && delivery->suspect)

@@ -62,8 +62,10 @@ static void post(struct delivery *delivery, enum letter_kind kind, uint64_t dela
         bound = now + SHORTEST_POSTING_MS;
     if (kind == LETTER_REPLY && expires > wall && now + (expires - wall) < bound)
         bound = now + (expires - wall);
-    delivery->letter =
-        (struct letter){ .kind = kind, .message = &delivery->message, .delay_ms = delay_ms };
+    delivery->letter = (struct letter){ .kind = kind,
+                                        .message = &delivery->message,
+                                        .arrival = delivery->arrival,
+                                        .delay_ms = delay_ms };
     delivery->give_up_ms = bound;
     publish(delivery);
 }

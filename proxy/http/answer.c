@@ -184,13 +184,15 @@ static void on_end(struct call *call, const struct fields *trailers)
 /* --- failures --------------------------------------------------------------------------------- */
 
 void answer_problem(struct connection *connection, struct arena *arena, enum reason reason,
-                    enum outcome outcome, struct slice message_id, const char *detail)
+                    enum outcome outcome, struct slice message_id, const char *detail,
+                    const struct fields *targets)
 {
     struct server *server = connection->server;
     const char *service = server->worker->snapshot->service;
     struct serving *serving = connection->serving;
     struct head head;
-    struct slice body = problem_render(arena, service, reason, outcome, message_id, detail, &head);
+    struct slice body = problem_render_partial(arena, service, reason, outcome, message_id, detail,
+                                               targets, &head);
     const struct answer_terms terms = {
         .close = serving == NULL || !serving->keep,
         .keep_alive = serving != NULL && serving->asked_to_stay,
@@ -233,7 +235,8 @@ static void on_fail(struct call *call, enum reason reason, const char *detail)
     serving->has_body = !slice_is(call->request.method, "HEAD");
     serving->keep = serving->keep && !serving->broken && !is_draining(connection->server) &&
                     serving->reader.state == BODY_DONE;
-    answer_problem(connection, &call->arena, reason, call->outcome, call->message_id, detail);
+    answer_problem(connection, &call->arena, reason, call->outcome, call->message_id, detail,
+                   &call->targets);
     connection_answered(connection);
 }
 

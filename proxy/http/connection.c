@@ -538,7 +538,7 @@ static void refuse_connection(struct connection *connection)
     struct arena arena;
     arena_init(&arena, 8 * 1024);
     answer_problem(connection, &arena, REASON_overloaded, OUTCOME_NOT_SENT, slice_of(NULL, 0),
-                   "too many connections");
+                   "too many connections", NULL);
     arena_clear(&arena);
     observe_event(worker, "connections_full");
     linger(connection);

@@ -105,7 +105,8 @@ void connection_gone(struct call *call);
 /* Writes an answer of our own, made from a reason; `serving->keep`, if there is one, says
  * whether it is the last. */
 void answer_problem(struct connection *connection, struct arena *arena, enum reason reason,
-                    enum outcome outcome, struct slice message_id, const char *detail);
+                    enum outcome outcome, struct slice message_id, const char *detail,
+                    const struct fields *targets);
 /* The server that may now be free of its last connection. */
 void server_connection_gone(struct server *server);
 /* What a request in origin form asks for: the listener's `host` where it names the listener

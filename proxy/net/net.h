@@ -25,6 +25,13 @@ struct listening {
     void *own;
 };
 
+/* Somebody else's descriptor on the loop: the eventfd by which a library's threads wake it. */
+struct watched {
+    /* It is readable. Comes again until what is there has been read. */
+    void (*on_ready)(struct watched *watched);
+    void *own; /* the net's */
+};
+
 struct net {
     struct stream *(*dial)(struct net *net, struct worker *worker, const struct address *address,
                            int *error);
@@ -41,6 +48,10 @@ struct net {
                     struct lookup *lookup);
     /* No callback comes after this. Not under way: allowed. */
     void (*forget)(struct net *net, struct lookup *lookup);
+    /* Watches a non-blocking descriptor, which stays its owner's. 0 or a negative errno. */
+    int (*watch)(struct net *net, struct worker *worker, int descriptor, struct watched *watched);
+    /* No callback comes after this; the descriptor may be closed at once. */
+    void (*unwatch)(struct net *net, struct watched *watched);
 };
 
 #endif

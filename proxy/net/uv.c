@@ -180,6 +180,59 @@ static void forget(struct net *net, struct lookup *lookup)
         resolver_forget(self(net)->resolver, lookup);
 }
 
+/* --- other people's descriptors -------------------------------------------------------------- */
+
+struct uv_watched {
+    uv_poll_t poll;
+    struct uv_net *net;
+    struct watched *watched;
+};
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    struct uv_watched *own = poll->data;
+    if (status == 0)
+        own->watched->on_ready(own->watched);
+}
+
+static void on_unwatched(uv_handle_t *handle)
+{
+    struct uv_watched *own = handle->data;
+    uv_net_drop(own->net);
+    free(own);
+}
+
+static int watch(struct net *net, struct worker *worker, int descriptor, struct watched *watched)
+{
+    (void)worker;
+    assert(descriptor >= 0 && watched->on_ready != NULL && watched->own == NULL);
+    struct uv_watched *own = calloc(1, sizeof(*own));
+    if (own == NULL)
+        abort();
+    own->net = self(net);
+    own->watched = watched;
+    own->poll.data = own;
+    int error = uv_poll_init(own->net->loop, &own->poll, descriptor);
+    if (error != 0) {
+        free(own);
+        return error;
+    }
+    own->net->handles++;
+    watched->own = own;
+    error = uv_poll_start(&own->poll, UV_READABLE, on_readable);
+    assert(error == 0);
+    return 0;
+}
+
+static void unwatch(struct net *net, struct watched *watched)
+{
+    struct uv_watched *own = watched->own;
+    assert(own->watched == watched && own->net == self(net));
+    watched->own = NULL;
+    uv_close((uv_handle_t *)&own->poll, on_unwatched);
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 struct net *net_uv_new(uv_loop_t *loop)
@@ -196,6 +249,8 @@ struct net *net_uv_new(uv_loop_t *loop)
         .pause = pause_listening,
         .resolve = resolve,
         .forget = forget,
+        .watch = watch,
+        .unwatch = unwatch,
     };
     return &net->net;
 }

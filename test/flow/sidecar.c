@@ -7,6 +7,7 @@
 #include "core/registry.h"
 #include "observe/observe.h"
 #include "plugin.h"
+#include "plugins/kafka/transport.h"
 #include "seeds.h"
 
 extern const struct transport shunt_plugin; /* amqp, linked in */
@@ -123,6 +124,7 @@ void sidecar_start(struct sidecar *sidecar)
     struct stats *stats = stats_new();
     registry_init(&sidecar->registry, stats, NULL);
     plugins_add(sidecar->registry.plugins, &shunt_plugin);
+    plugins_add(sidecar->registry.plugins, &kafka_transport);
     sidecar->registry.workers = 1;
     sidecar->node->worker.observer = observer_new(NULL, stats, 0);
     sidecar->running = true;

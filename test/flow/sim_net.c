@@ -309,6 +309,19 @@ void sim_name(struct sim *sim, const char *name, const char *ip)
     }
 }
 
+/* --- other people's descriptors: there are none here, a library that has threads has a stand-in - */
+
+static int watch(struct net *net, struct worker *worker, int descriptor, struct watched *watched)
+{
+    assert(&self(net)->worker == worker && descriptor >= 0 && watched->on_ready != NULL);
+    return -ENOSYS;
+}
+
+static void unwatch(struct net *net, struct watched *watched)
+{
+    assert(self(net) != NULL && watched->own == NULL);
+}
+
 /* --- what breaks ------------------------------------------------------------------------------ */
 
 void sim_cut(struct sim_node *a, struct sim_node *b)
@@ -374,6 +387,8 @@ void sim_net_init(struct sim_node *node)
         .pause = pause_listening,
         .resolve = resolve,
         .forget = forget,
+        .watch = watch,
+        .unwatch = unwatch,
     };
 }
 

@@ -29,6 +29,7 @@ struct sim {
     struct sim_name_row names[SIM_NAMES];
     unsigned name_count;
     unsigned connections; /* ends that exist */
+    struct kafka *kafka;  /* the one cluster, or NULL: kafka.h */
 };
 
 /* One end of a connection. Bytes on their way to it are a row of segments, in order of arrival. */

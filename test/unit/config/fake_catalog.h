@@ -31,12 +31,36 @@ static const struct setting fake_queue[] = {
 };
 static const struct setting fake_nothing[] = { { 0 } };
 
+/* And one like kafka, for the examples. */
+static const struct setting fake_bootstrap[] = {
+    { "bootstrap", SETTING_HOSTPORTS, SETTING_REQUIRED, .since = "0.1", .help = "Where it is." },
+    { 0 },
+};
+static const struct setting fake_topics[] = {
+    { "topics", SETTING_TEXTS, SETTING_REQUIRED, .since = "0.1", .help = "The topics." },
+    { "key", SETTING_TEXT, 0, .since = "0.1", .help = "The key." },
+    { 0 },
+};
+static const struct setting fake_declare[] = {
+    { "partitions", SETTING_NUMBER, 0, .low = 1, .high = 100, .since = "0.1", .help = "How many." },
+    { 0 },
+};
+static const struct setting fake_group[] = {
+    { "topics", SETTING_TEXTS, SETTING_REQUIRED, .since = "0.1", .help = "The topics." },
+    { "group", SETTING_TEXT, 0, .since = "0.1", .help = "The group." },
+    { "start", SETTING_TEXT, SETTING_REQUIRED, .since = "0.1", .help = "Where it begins." },
+    { "declare", SETTING_GROUP, 0, .children = fake_declare, .since = "0.1", .help = "Makes it." },
+    { 0 },
+};
+
 static inline const struct setting *fake_broker_rows(void *context, const char *name,
                                                      const char **why)
 {
     (void)context;
     if (strcmp(name, "amqp") == 0)
         return fake_broker;
+    if (strcmp(name, "kafka") == 0)
+        return fake_bootstrap;
     if (strcmp(name, "mute") == 0)
         return fake_nothing;
     *why = "there is no such file";
@@ -47,6 +71,8 @@ static inline const struct setting *fake_route_rows(void *context, const char *n
                                                     enum style style)
 {
     (void)context;
+    if (strcmp(name, "kafka") == 0 && style == STYLE_EVENT)
+        return fake_topics;
     if (strcmp(name, "amqp") != 0 || style == STYLE_SYNC)
         return fake_nothing;
     return style == STYLE_REQUEST_REPLY ? fake_request_reply : fake_queue;
@@ -55,6 +81,8 @@ static inline const struct setting *fake_route_rows(void *context, const char *n
 static inline const struct setting *fake_subscription_rows(void *context, const char *name)
 {
     (void)context;
+    if (strcmp(name, "kafka") == 0)
+        return fake_group;
     return strcmp(name, "amqp") == 0 ? fake_queue : fake_nothing;
 }
 

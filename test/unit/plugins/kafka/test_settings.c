@@ -1,0 +1,206 @@
+/* Whole files through the real tables, and then through open and prepare; what is complained of is
+ * compared. The library that properties are held against is librdkafka itself. */
+#include "plugins/kafka/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+
+static const struct setting *broker_rows(void *context, const char *name, const char **why)
+{
+    (void)context;
+    (void)name;
+    (void)why;
+    return kafka_broker_table;
+}
+
+static const struct setting *route_rows(void *context, const char *name, enum style style)
+{
+    static const struct setting nothing[] = { { 0 } };
+    (void)context;
+    (void)name;
+    return style == STYLE_EVENT ? kafka_event_table : nothing;
+}
+
+static const struct setting *subscription_rows(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    return kafka_subscription_table;
+}
+
+static const char *const *plugin_names(void *context)
+{
+    static const char *const names[] = { "kafka", NULL };
+    (void)context;
+    return names;
+}
+
+static const struct catalog catalog = { .broker = broker_rows,
+                                        .route = route_rows,
+                                        .subscription = subscription_rows,
+                                        .names = plugin_names };
+
+struct file {
+    struct config *config;
+    struct complaints complaints;
+};
+
+static void load(struct file *file, const char *broker, const char *event)
+{
+    struct bytes text = { 0 };
+    complaints_init(&file->complaints);
+    bytes_printf(&text, "brokers = ( { name = \"k\"; plugin = \"kafka\"; %s } );\n", broker);
+    bytes_text(&text, "listeners = ( { name = \"in\"; address = \"127.0.0.1:1\"; } );\n");
+    bytes_printf(
+        &text,
+        "routes = ( { name = \"r\"; match = { path = \"/orders/{id}\"; }; style = \"event\"; "
+        "event = { broker = \"k\"; %s }; } );\n",
+        event);
+    file->config = config_load_text("test.cfg", bytes_slice(&text), &catalog, &file->complaints);
+    bytes_free(&text);
+}
+
+static void unload(struct file *file)
+{
+    config_free(file->config);
+    complaints_clear(&file->complaints);
+}
+
+static struct broker_settings *open_broker(struct file *file)
+{
+    void *instance = NULL;
+    const struct values *values = values_get(file->config->top, "brokers")->groups[0];
+    int result = kafka_open(NULL, NULL, values, &file->complaints, &instance);
+    assert_int_equal(result, instance == NULL ? -1 : 0);
+    return instance;
+}
+
+static struct route_settings *prepare(struct file *file, struct broker_settings *broker)
+{
+    void *settings = NULL;
+    const struct values *route = values_get(file->config->top, "routes")->groups[0];
+    int result = kafka_prepare(broker, STYLE_EVENT, route, values_group(route, "event"),
+                               &file->complaints, &settings);
+    assert_int_equal(result, settings == NULL ? -1 : 0);
+    return settings;
+}
+
+static void expect_complaint(struct file *file, const char *word)
+{
+    char *told = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&told, &len);
+    complaints_print(&file->complaints, out, false);
+    fclose(out);
+    if (strstr(told, word) == NULL)
+        fail_msg("no '%s' in: %s", word, told);
+    free(told);
+}
+
+static void a_good_file(void **state)
+{
+    (void)state;
+    struct file file;
+    load(&file, "bootstrap = ( \"a:9092\", \"b:9093\" ); properties = ( \"linger.ms=5\" );",
+         "topics = ( \"x\", \"y.z\" ); key = \"path:id\"; ack = \"none\";");
+    assert_int_equal(file.complaints.errors, 0);
+    struct broker_settings *broker = open_broker(&file);
+    assert_non_null(broker);
+    assert_string_equal(broker->bootstrap, "a:9092,b:9093");
+    struct route_settings *route = prepare(&file, broker);
+    assert_non_null(route);
+    assert_int_equal(route->topic_count, 2);
+    assert_int_equal(route->key.segment, 2);
+    assert_false(route->confirmed);
+    assert_string_equal(broker->topics->name, "y.z");
+    assert_string_equal(broker->topics->next->name, "x");
+    kafka_release(route);
+    kafka_close(broker);
+    unload(&file);
+}
+
+static void a_property_that_breaks_a_promise_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *property, *word;
+    } rows[] = {
+        { "acks=1", "all replicas in sync" },
+        { "enable.idempotence=false", "'enable.idempotence' is refused" },
+        { "partitioner=random", "JVM producer" },
+        { "enable.auto.offset.store=true", "only what was handled" },
+        { "enable.auto.commit=true", "only what was handled" },
+        { "bootstrap.servers=x:1", "the setting 'bootstrap'" },
+        { "plugin.library.paths=evil", "load code" },
+        { "no.such.thing=1", "not taken by librdkafka" },
+        { "linger.ms=abc", "not taken by librdkafka" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct file file;
+        char broker[256];
+        snprintf(broker, sizeof broker, "bootstrap = \"a:9092\"; properties = ( \"%s\" );",
+                 rows[i].property);
+        load(&file, broker, "topics = \"x\";");
+        assert_int_equal(file.complaints.errors, 0);
+        assert_null(open_broker(&file));
+        expect_complaint(&file, rows[i].word);
+        unload(&file);
+    }
+}
+
+static void a_secret_is_never_repeated(void **state)
+{
+    (void)state;
+    struct file file;
+    load(&file, "bootstrap = \"a:9092\"; properties = ( \"sasl.passwrd=hunter2\" );",
+         "topics = \"x\";");
+    assert_null(open_broker(&file));
+    char *told = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&told, &len);
+    complaints_print(&file.complaints, out, false);
+    fclose(out);
+    assert_non_null(strstr(told, "sasl.passwrd"));
+    free(told);
+    unload(&file);
+}
+
+static void mistakes_in_a_route_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event, *word;
+    } rows[] = {
+        { "topics = ( \"a\", \"a\" );", "named twice" },
+        { "topics = ( \"a b\" );", "letters, digits" },
+        { "topics = \"..\";", "no name of a topic" },
+        { "topics = \"a\"; key = \"cookie:x\";", "no source of a key" },
+        { "topics = \"a\"; key = \"path:shop\";", "no segment of this name" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct file file;
+        load(&file, "bootstrap = \"a:9092\";", rows[i].event);
+        assert_int_equal(file.complaints.errors, 0);
+        struct broker_settings *broker = open_broker(&file);
+        assert_null(prepare(&file, broker));
+        expect_complaint(&file, rows[i].word);
+        kafka_close(broker);
+        unload(&file);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_file),
+        cmocka_unit_test(a_property_that_breaks_a_promise_is_refused),
+        cmocka_unit_test(a_secret_is_never_repeated),
+        cmocka_unit_test(mistakes_in_a_route_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
