@@ -32,12 +32,6 @@ struct publisher {
     char out[OUT_SIZE];
 };
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "%s\n", what);
-    exit(1);
-}
-
 static void put_number(char *to, uint32_t number)
 {
     for (int i = 3; i >= 0; i--, number >>= 8)

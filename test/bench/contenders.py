@@ -11,7 +11,7 @@ from support.waiting import wait_listening, wait_until
 
 HERE = ROOT / "test" / "bench"
 AMQPLIB = "amqplib@2.3.1"
-COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
+COMPILE = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", f"-I{ROOT / 'proxy'}"]
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log; {user}
@@ -63,6 +63,29 @@ routes = (
 );
 """
 
+KAFKA = """
+service = "bench"; admin = {{ address = "127.0.0.1:@ADMIN@"; }}; log = {{ calls = false; }};
+listeners = ( {{ name = "in"; address = "127.0.0.1:{port}"; host = "origin"; }} );
+brokers = ( {{ name = "kafka"; plugin = "kafka"; bootstrap = "{kafka}"; }} );
+routes = ( {{ name = "kafka"; match = {{ path = "/kafka"; }}; style = "event";
+             event = {{ broker = "kafka"; topics = ( "bench.events" ); }}; }} );
+"""
+
+BOTH = """
+service = "bench"; admin = {{ address = "127.0.0.1:@ADMIN@"; }}; log = {{ calls = false; }};
+listeners = ( {{ name = "in"; address = "127.0.0.1:{port}"; host = "origin"; }} );
+brokers = ( {{ name = "rabbit"; plugin = "amqp"; url = "amqp://guest:guest@127.0.0.1:{amqp}"; }},
+            {{ name = "kafka"; plugin = "kafka"; bootstrap = "{kafka}"; }} );
+routes = (
+  {{ name = "rpc"; match = {{ path = "/rpc"; }}; style = "request_reply";
+    request_reply = {{ broker = "rabbit"; queue = "bench.rpc"; reply = "await"; }}; }},
+  {{ name = "event"; match = {{ path = "/event"; }}; style = "event";
+    event = {{ broker = "rabbit"; queue = "bench.events"; }}; }},
+  {{ name = "kafka"; match = {{ path = "/kafka"; }}; style = "event";
+    event = {{ broker = "kafka"; topics = ( "bench.events" ); }}; }}
+);
+"""
+
 CALLEE = """
 service = "bench"; admin = {{ address = "127.0.0.1:@ADMIN@"; }}; log = {{ calls = false; }};
 brokers = ( {{ name = "rabbit"; plugin = "amqp"; url = "amqp://guest:guest@127.0.0.1:{amqp}"; }} );
@@ -71,11 +94,11 @@ subscriptions = ( {{ name = "pair"; broker = "rabbit"; queue = "bench.pair"; del
 """
 
 
-def compiled(name, *libraries):
-    """One of our C programs, built into build/bench."""
+def compiled(name, *more):
+    """One of our C programs, built into build/bench; `more` are libraries and sources beside its own."""
     binary = BUILD / "bench" / name
     binary.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*COMPILE, str(HERE / f"{name}.c"), "-o", str(binary), *libraries], check=True)
+    subprocess.run([*COMPILE, str(HERE / f"{name}.c"), "-o", str(binary), *map(str, more)], check=True)
     return binary
 
 

@@ -37,6 +37,8 @@ class Sample:
     count: int
     seconds: float
     cpu: float
+    p50_ms: float = 0   # where latencies were measured
+    p99_ms: float = 0
 
     @property
     def rate(self):
@@ -83,6 +85,14 @@ def program(*command, seconds=60):
     return Sample(**json.loads(done.stdout))
 
 
+def paced(binary, port, path, rate, connections, seconds, *pids):
+    """http_post's calls at a fixed rate: what they cost these processes, and how long they took."""
+    before = cpu_seconds(*pids)
+    sample = program(binary, port, path, connections, rate, seconds, 1024)
+    sample.cpu = cpu_seconds(*pids) - before
+    return sample
+
+
 def rounds(contenders, count):
     """A list of samples for each name; who begins changes from round to round."""
     samples = {name: [] for name in contenders}
@@ -96,12 +106,18 @@ def rounds(contenders, count):
 
 @dataclass
 class Ratio:
+    """What was found, and its range over the rounds."""
     median: float
     low: float
     high: float
 
 
+def each_round(of, *samples):
+    """Of what `of` says of one sample of each of these lists, round by round."""
+    found = [of(*one) for one in zip(*samples)]
+    return Ratio(statistics.median(found), min(found), max(found))
+
+
 def ratio(ours, theirs, of):
-    """Of what `of` says of a sample: ours to theirs, round by round."""
-    each = [of(one) / of(other) for one, other in zip(ours, theirs)]
-    return Ratio(statistics.median(each), min(each), max(each))
+    """Of what `of` says of a sample: ours to theirs."""
+    return each_round(lambda one, other: of(one) / of(other), ours, theirs)
