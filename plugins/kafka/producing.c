@@ -5,12 +5,15 @@
  * librdkafka learns of it, too. How large a record each topic takes is asked now and then
  * (DescribeConfigs); who may not ask is told by reports only. Closing: what is left is purged and
  * reported; then the handle goes.
+ *
+ * Records that librdkafka could not send yet wait before it (gate.h).
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/reason.h"
+#include "plugins/kafka/gate.h"
 #include "plugins/kafka/handle.h"
 #include "plugins/kafka/rdkafka.h"
 
@@ -25,6 +28,7 @@ enum {
 struct topic {
     struct link link; /* in client->topics */
     rd_kafka_topic_t *rkt;
+    struct gates gates;
 };
 
 /* A topic that was asked for, until its answer. */
@@ -38,8 +42,10 @@ struct producer_client {
     const struct producer_events *events;
     void *owner;
     struct list topics, askings;
-    size_t max_message;
-    size_t unreported;
+    size_t max_message, window;
+    size_t unreported, waiting; /* records: all, and those before a gate */
+    struct list returned;       /* of struct consignment: purged before a gate, to be reported */
+    struct task return_all;
     uint64_t limits_ms; /* when limits are asked for again */
     bool fatal, closing;
     struct timer step;     /* of closing */
@@ -60,20 +66,14 @@ static struct producer_client *client_of(struct handle *handle)
 
 /* --- records out ------------------------------------------------------------------------------ */
 
-/* NULL when memory is out. */
-static rd_kafka_headers_t *write_headers(const struct fields *headers)
+static struct topic *find_topic(const struct producer_client *client, const char *name)
 {
-    rd_kafka_headers_t *written = rd_kafka_headers_new(headers->count);
-    for (uint32_t i = 0; i < headers->count; i++) {
-        const struct field *header = &headers->at[i];
-        const void *value = header->value.len > 0 ? (const void *)header->value.at : "";
-        if (rd_kafka_header_add(written, (const char *)header->name.at, (ssize_t)header->name.len,
-                                value, (ssize_t)header->value.len) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            rd_kafka_headers_destroy(written);
-            return NULL;
-        }
+    list_each (&client->topics, link) {
+        struct topic *topic = thing_of(link, struct topic, link);
+        if (strcmp(rd_kafka_topic_name(topic->rkt), name) == 0)
+            return topic;
     }
-    return written;
+    return NULL;
 }
 
 static int refusal_of(rd_kafka_resp_err_t error)
@@ -92,28 +92,63 @@ static int refusal_of(rd_kafka_resp_err_t error)
     }
 }
 
-int rdkafka_produce(struct producer_client *client, const struct record *record, void *token)
+/* 0, and its report follows; or a negative REASON_…, and nothing has changed. */
+static int hand_over(struct producer_client *client, struct consignment *consignment)
 {
-    rd_kafka_headers_t *headers = write_headers(&record->headers);
-    if (headers == NULL)
-        return -REASON_overloaded;
     rd_kafka_resp_err_t error = rd_kafka_producev(
-        client->handle.rk, RD_KAFKA_V_TOPIC(record->topic),
+        client->handle.rk, RD_KAFKA_V_RKT(consignment->rkt),
         RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_KEY((void *)(uintptr_t)record->key.at, record->key.len),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.at, record->value.len),
+        RD_KAFKA_V_KEY((void *)(uintptr_t)consignment->key.at, consignment->key.len),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)consignment->value.at, consignment->value.len),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_TIMESTAMP((int64_t)record->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE(token), RD_KAFKA_V_END);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_headers_destroy(headers);
+        RD_KAFKA_V_TIMESTAMP((int64_t)consignment->timestamp_ms),
+        RD_KAFKA_V_HEADERS(consignment->headers), RD_KAFKA_V_OPAQUE(consignment), RD_KAFKA_V_END);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return refusal_of(error);
-    }
-    client->unreported++;
+    consignment->headers = NULL;
+    consignment->gate->inside++;
     return 0;
 }
 
+int rdkafka_produce(struct producer_client *client, const struct record *record, void *token)
+{
+    rdkafka_warm(client, record->topic);
+    struct topic *topic = find_topic(client, record->topic);
+    if (client->unreported >= client->window)
+        return -REASON_broker_full;
+    if (topic == NULL)
+        return -REASON_overloaded;
+    struct gate *gate = gates_find(&topic->gates, record->key);
+    struct consignment *consignment = consignment_new(record, topic->rkt, gate, token);
+    if (consignment == NULL)
+        return -REASON_overloaded;
+    int refused = 0;
+    if (gate_is_open(gate))
+        refused = hand_over(client, consignment);
+    else if (consignment_wait(consignment))
+        client->waiting++;
+    else
+        refused = -REASON_overloaded;
+    if (refused < 0)
+        consignment_free(consignment);
+    else
+        client->unreported++;
+    return refused;
+}
+
 /* --- reports ---------------------------------------------------------------------------------- */
+
+static enum report report_of_refusal(int refused)
+{
+    switch (refused) {
+    case -REASON_unroutable:
+        return REPORT_UNKNOWN_TOPIC;
+    case -REASON_message_too_large:
+        return REPORT_TOO_LARGE;
+    default:
+        return REPORT_NOT_STORED;
+    }
+}
 
 static enum report report_of(const rd_kafka_message_t *message)
 {
@@ -125,13 +160,39 @@ static enum report report_of(const rd_kafka_message_t *message)
     case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
         break;
     }
-    switch (refusal_of(message->err)) {
-    case -REASON_unroutable:
-        return REPORT_UNKNOWN_TOPIC;
-    case -REASON_message_too_large:
-        return REPORT_TOO_LARGE;
-    default:
-        return REPORT_NOT_STORED;
+    return report_of_refusal(refusal_of(message->err));
+}
+
+static void report(struct producer_client *client, struct consignment *consignment,
+                   enum report what, const char *why)
+{
+    void *token = consignment->token;
+    assert(client->unreported > 0);
+    client->unreported--;
+    consignment_free(consignment);
+    client->events->on_report(client->owner, token, what, why);
+}
+
+/* What librdkafka refuses now was taken already. */
+static void empty_gate(struct producer_client *client, struct gate *gate)
+{
+    struct consignment *consignment;
+    while ((consignment = gate_take(gate)) != NULL) {
+        assert(client->waiting > 0);
+        client->waiting--;
+        int refused = hand_over(client, consignment);
+        if (refused < 0)
+            report(client, consignment, report_of_refusal(refused), reasons[-refused].text);
+    }
+}
+
+static void open_gates(struct producer_client *client)
+{
+    list_each (&client->topics, link) {
+        struct topic *topic = thing_of(link, struct topic, link);
+        for (size_t i = 0; i < GATES && client->waiting > 0; i++)
+            if (gate_may_empty(&topic->gates.each[i]))
+                empty_gate(client, &topic->gates.each[i]);
     }
 }
 
@@ -139,13 +200,15 @@ static void on_reports(struct producer_client *client, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message;
     while ((message = rd_kafka_event_message_next(event)) != NULL) {
-        assert(client->unreported > 0);
-        client->unreported--;
+        struct consignment *consignment = message->_private;
         const char *why = message->err != RD_KAFKA_RESP_ERR_NO_ERROR
                               ? rd_kafka_err2str(message->err)
                               : NULL;
-        client->events->on_report(client->owner, message->_private, report_of(message), why);
+        assert(consignment->gate->inside > 0);
+        consignment->gate->inside--;
+        report(client, consignment, report_of(message), why);
     }
+    open_gates(client);
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */
@@ -208,10 +271,22 @@ static void run_probe(struct chore *chore)
         probe->metadata = NULL;
 }
 
+static void set_partitions(struct producer_client *client, const char *name, int count)
+{
+    struct topic *topic = find_topic(client, name);
+    if (topic == NULL || count < 1 || topic->gates.partitions == count)
+        return;
+    for (size_t i = 0; i < GATES; i++)
+        empty_gate(client, &topic->gates.each[i]);
+    topic->gates.partitions = count;
+}
+
 static void read_metadata(struct producer_client *client, const struct rd_kafka_metadata *metadata)
 {
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
+        if (topic->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            set_partitions(client, topic->topic, topic->partition_cnt);
         if (topic->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             client->events->on_topic(client->owner, topic->topic, true);
         else if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
@@ -260,9 +335,8 @@ static void on_unprobed(struct timer *timer)
 
 void rdkafka_warm(struct producer_client *client, const char *topic)
 {
-    list_each (&client->topics, link)
-        if (strcmp(rd_kafka_topic_name(thing_of(link, struct topic, link)->rkt), topic) == 0)
-            return;
+    if (find_topic(client, topic) != NULL)
+        return;
     struct topic *made = calloc(1, sizeof *made);
     if (made == NULL)
         return;
@@ -271,6 +345,7 @@ void rdkafka_warm(struct producer_client *client, const char *topic)
         free(made);
         return;
     }
+    gates_init(&made->gates);
     list_append(&client->topics, &made->link);
     client->limits_ms = 0;
 }
@@ -387,8 +462,33 @@ static void on_gone(struct handle *handle)
     free(client);
 }
 
+static void on_return_all(struct task *task)
+{
+    struct producer_client *client = thing_of(task, struct producer_client, return_all);
+    struct link *link;
+    while ((link = list_take(&client->returned)) != NULL)
+        report(client, thing_of(link, struct consignment, link), REPORT_NOT_STORED,
+               rd_kafka_err2str(RD_KAFKA_RESP_ERR__PURGE_QUEUE));
+}
+
+/* What waits before a gate passes none any more. */
+static void purge_gates(struct producer_client *client)
+{
+    list_each (&client->topics, link) {
+        struct topic *topic = thing_of(link, struct topic, link);
+        struct consignment *consignment;
+        for (size_t i = 0; i < GATES; i++)
+            for (; (consignment = gate_take(&topic->gates.each[i])) != NULL; client->waiting--)
+                list_append(&client->returned, &consignment->link);
+    }
+    assert(client->waiting == 0);
+    if (!list_empty(&client->returned))
+        worker_defer(client->handle.worker, &client->return_all);
+}
+
 void rdkafka_purge(struct producer_client *client, bool in_flight)
 {
+    purge_gates(client);
     int flags = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING;
     rd_kafka_purge(client->handle.rk, in_flight ? flags | RD_KAFKA_PURGE_F_INFLIGHT : flags);
 }
@@ -436,12 +536,15 @@ struct producer_client *rdkafka_producer_open(struct worker *worker,
     client->events = events;
     client->owner = owner;
     client->max_message = settings->max_message;
+    client->window = settings->window;
+    client->return_all.run = on_return_all;
     client->handle.on_event = on_event;
     client->handle.on_gone = on_gone;
     client->step.on_timer = on_step;
     client->unprobed.on_timer = on_unprobed;
     list_init(&client->topics);
     list_init(&client->askings);
+    list_init(&client->returned);
     if (handle_open(&client->handle, worker, conf, false, why, room) == 0)
         return client;
     free(client);

@@ -1,0 +1,91 @@
+/* What waits before librdkafka, and when it may go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "plugins/kafka/gate.h"
+
+static struct consignment *consign(struct gates *gates, const char *key, const char *value)
+{
+    struct record record = { .value = slice_text(value) };
+    if (key != NULL)
+        record.key = slice_text(key);
+    struct consignment *consignment = consignment_new(&record, NULL, gates_find(gates, record.key),
+                                                      NULL);
+    assert_non_null(consignment);
+    return consignment;
+}
+
+static void five_pass_and_all_others_wait_for_the_fifth_to_be_reported(void **state)
+{
+    (void)state;
+    struct gates gates;
+    gates_init(&gates);
+    struct gate *gate = gates_find(&gates, SLICE("k"));
+    for (; gate->inside < 5; gate->inside++)
+        assert_true(gate_is_open(gate));
+    assert_false(gate_is_open(gate));
+    for (int i = 0; i < 3; i++) {
+        char value[] = { (char)('a' + i), '\0' };
+        assert_true(consignment_wait(consign(&gates, "k", value)));
+    }
+    assert_false(gate_may_empty(gate));
+    gate->inside--;
+    assert_false(gate_is_open(gate)); /* who comes now waits behind them */
+    assert_true(gate_may_empty(gate));
+    for (int i = 0; i < 3; i++) {
+        struct consignment *consignment = gate_take(gate);
+        assert_non_null(consignment);
+        assert_int_equal(consignment->value.at[0], 'a' + i);
+        consignment_free(consignment);
+    }
+    assert_null(gate_take(gate));
+    assert_false(gate_may_empty(gate));
+    assert_true(gate_is_open(gate));
+}
+
+static void who_waits_has_what_it_needs_for_itself(void **state)
+{
+    (void)state;
+    struct gates gates;
+    gates_init(&gates);
+    char value[] = "value";
+    struct consignment *keyed = consign(&gates, "key", value), *bare = consign(&gates, NULL, "");
+    assert_true(consignment_wait(keyed) && consignment_wait(bare));
+    memset(value, '?', sizeof value);
+    assert_true(slice_equal(keyed->key, SLICE("key")));
+    assert_true(slice_equal(keyed->value, SLICE("value")));
+    assert_null(bare->key.at);
+    assert_non_null(bare->value.at); /* an empty value is no tombstone */
+    assert_int_equal(bare->value.len, 0);
+    assert_ptr_equal(gate_take(gates_find(&gates, (struct slice){ 0 })), keyed);
+    assert_ptr_equal(gate_take(gates_find(&gates, (struct slice){ 0 })), bare);
+    consignment_free(keyed);
+    consignment_free(bare);
+}
+
+static void each_partition_has_its_gate(void **state)
+{
+    (void)state;
+    struct gates gates;
+    gates_init(&gates);
+    assert_ptr_equal(gates_find(&gates, SLICE("kafka")), &gates.each[0]);
+    gates.partitions = 6; /* murmur2 of "kafka" is 0xd067cf64 for every JVM producer */
+    assert_ptr_equal(gates_find(&gates, SLICE("kafka")), &gates.each[0x5067cf64 % 6]);
+    gates.partitions = 1000;
+    assert_ptr_equal(gates_find(&gates, SLICE("kafka")), &gates.each[0x5067cf64 % 1000 % GATES]);
+    assert_ptr_equal(gates_find(&gates, (struct slice){ 0 }), &gates.each[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(five_pass_and_all_others_wait_for_the_fifth_to_be_reported),
+        cmocka_unit_test(who_waits_has_what_it_needs_for_itself),
+        cmocka_unit_test(each_partition_has_its_gate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
