@@ -68,7 +68,7 @@ help:
 #: make demo       one call, carried in three ways over a real RabbitMQ
 #: make test       every test; its parts: unit, flow, fuzz, e2e (T=WORD in the name, SANITIZE=thread)
 #: make soak       the same with full counts, fuzzing, valgrind and ten minutes of mixed load
-#: make bench      against HAProxy, nginx and bare clients of the same broker
+#: make bench      against HAProxy, nginx and bare clients of the same brokers; fails when a goal is missed
 #: make lint       formatting, clang-tidy, shellcheck, house rules; make format mends the first
 #: make reference  config/reference.md, from the tables of settings
 #: make install    into PREFIX (/usr/local) below DESTDIR
