@@ -8,14 +8,15 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "pace.h"
 
-enum { CONNECTIONS_MAX = 256, ANSWER_MAX = 65536 };
+enum { CONNECTIONS_MAX = 1024, ANSWER_MAX = 16384, ANSWERS_AT_ONCE = 64 };
 
 struct connection {
+    int descriptor;
     bool busy;
     unsigned long number; /* of its call */
     size_t len;
@@ -23,9 +24,10 @@ struct connection {
 };
 
 struct poster {
-    struct pollfd descriptors[CONNECTIONS_MAX];
+    int epoll;
     struct connection connections[CONNECTIONS_MAX];
-    unsigned count, idle[CONNECTIONS_MAX], idle_count; /* those idle, the last one on top */
+    struct connection *idle[CONNECTIONS_MAX]; /* the last one on top */
+    unsigned idle_count;
     char *request;
     size_t request_len;
     struct pace pace;
@@ -44,27 +46,28 @@ static void make_request(struct poster *poster, const char *path, size_t bytes)
     poster->request_len = (size_t)head + bytes;
 }
 
-static int dial(const char *port)
+static void dial(struct poster *poster, const char *port, struct connection *connection)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)atoi(port)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int one = 1, descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0)
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
+    int one = 1;
+    connection->descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(connection->descriptor, (struct sockaddr *)&address, sizeof address) != 0 ||
+        epoll_ctl(poster->epoll, EPOLL_CTL_ADD, connection->descriptor, &event) != 0)
         fail("cannot connect");
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return descriptor;
+    setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    poster->idle[poster->idle_count++] = connection;
 }
 
 static void begin_call(struct poster *poster)
 {
-    unsigned place = poster->idle[--poster->idle_count];
-    struct connection *connection = &poster->connections[place];
+    struct connection *connection = poster->idle[--poster->idle_count];
     connection->busy = true;
     connection->number = poster->pace.begun++;
     connection->len = 0;
-    ssize_t sent = send(poster->descriptors[place].fd, poster->request, poster->request_len,
-                        MSG_NOSIGNAL);
+    ssize_t sent = send(connection->descriptor, poster->request, poster->request_len, MSG_NOSIGNAL);
     if (sent != (ssize_t)poster->request_len)
         fail("a request was not taken whole");
 }
@@ -82,10 +85,9 @@ static bool is_whole(const struct connection *connection)
     return connection->len >= (size_t)(end + 4 - connection->answer) + body;
 }
 
-static void take_answer(struct poster *poster, unsigned place)
+static void take_answer(struct poster *poster, struct connection *connection)
 {
-    struct connection *connection = &poster->connections[place];
-    ssize_t got = recv(poster->descriptors[place].fd, connection->answer + connection->len,
+    ssize_t got = recv(connection->descriptor, connection->answer + connection->len,
                        ANSWER_MAX - connection->len, 0);
     if (got <= 0 || !connection->busy)
         fail("a connection ended");
@@ -95,7 +97,15 @@ static void take_answer(struct poster *poster, unsigned place)
         return;
     pace_end(&poster->pace, connection->number);
     connection->busy = false;
-    poster->idle[poster->idle_count++] = place;
+    poster->idle[poster->idle_count++] = connection;
+}
+
+static void take_answers(struct poster *poster)
+{
+    struct epoll_event events[ANSWERS_AT_ONCE];
+    int count = epoll_wait(poster->epoll, events, ANSWERS_AT_ONCE, 0);
+    for (int i = 0; i < count; i++)
+        take_answer(poster, events[i].data.ptr);
 }
 
 static void run(struct poster *poster, double rate, double seconds)
@@ -105,10 +115,10 @@ static void run(struct poster *poster, double rate, double seconds)
     while (!pace_over(&poster->pace)) {
         while (pace_due(&poster->pace) && poster->idle_count > 0)
             begin_call(poster);
-        pace_wait(&poster->pace, poster->descriptors, poster->count, poster->idle_count > 0);
-        for (unsigned place = 0; place < poster->count; place++)
-            if (poster->descriptors[place].revents != 0)
-                take_answer(poster, place);
+        struct pollfd waiting = { .fd = poster->epoll, .events = POLLIN };
+        pace_wait(&poster->pace, &waiting, 1, poster->idle_count > 0);
+        if (waiting.revents != 0)
+            take_answers(poster);
     }
     pace_print(&poster->pace, seconds_used() - used);
 }
@@ -122,11 +132,9 @@ int main(int argc, char **argv)
     if (poster == NULL)
         fail("no memory");
     make_request(poster, argv[2], strtoul(argv[6], NULL, 10));
-    poster->count = poster->idle_count = connections;
-    for (unsigned i = 0; i < connections; i++) {
-        poster->descriptors[i] = (struct pollfd){ .fd = dial(argv[1]), .events = POLLIN };
-        poster->idle[i] = i;
-    }
+    poster->epoll = epoll_create1(0);
+    for (unsigned i = 0; i < connections; i++)
+        dial(poster, argv[1], &poster->connections[i]);
     run(poster, atof(argv[4]), atof(argv[5]));
     return 0;
 }
