@@ -28,11 +28,6 @@ bool gate_may_empty(const struct gate *gate)
     return gate->inside < GATE_LIMIT && !list_empty(&gate->waiting);
 }
 
-bool gate_is_open(const struct gate *gate)
-{
-    return gate->inside < GATE_LIMIT && list_empty(&gate->waiting);
-}
-
 struct consignment *gate_take(struct gate *gate)
 {
     struct link *link = list_take(&gate->waiting);
@@ -54,52 +49,37 @@ static rd_kafka_headers_t *write_headers(const struct fields *headers)
     return written;
 }
 
-struct consignment *consignment_new(const struct record *record, rd_kafka_topic_t *rkt,
-                                    struct gate *gate, void *token)
-{
-    struct consignment *consignment = calloc(1, sizeof *consignment);
-    if (consignment == NULL)
-        return NULL;
-    consignment->headers = write_headers(&record->headers);
-    if (consignment->headers == NULL) {
-        free(consignment);
-        return NULL;
-    }
-    consignment->gate = gate;
-    consignment->rkt = rkt;
-    consignment->token = token;
-    consignment->key = record->key;
-    consignment->value = record->value;
-    consignment->timestamp_ms = record->timestamp_ms;
-    return consignment;
-}
-
-/* An empty slice stays one, a null one null. */
-static void move(struct slice *slice, uint8_t *to)
-{
-    if (slice->at == NULL)
-        return;
-    memcpy(to, slice->at, slice->len);
-    *slice = slice_of(to, slice->len);
-}
-
-bool consignment_wait(struct consignment *consignment)
-{
-    assert(consignment->copies == NULL && consignment->headers != NULL);
-    consignment->copies = malloc(consignment->key.len + consignment->value.len + 1);
-    if (consignment->copies == NULL)
-        return false;
-    move(&consignment->key, consignment->copies);
-    move(&consignment->value, consignment->copies + consignment->key.len);
-    list_append(&consignment->gate->waiting, &consignment->link);
-    return true;
-}
-
 void consignment_free(struct consignment *consignment)
 {
     assert(!link_joined(&consignment->link));
     if (consignment->headers != NULL)
         rd_kafka_headers_destroy(consignment->headers);
-    free(consignment->copies);
+    free(consignment->value);
     free(consignment);
+}
+
+struct consignment *consignment_new(const struct record *record, rd_kafka_topic_t *rkt,
+                                    struct gate *gate, void *token)
+{
+    assert(record->value.at != NULL); /* it would delete */
+    struct consignment *consignment = calloc(1, sizeof *consignment + record->key.len);
+    if (consignment == NULL)
+        return NULL;
+    consignment->gate = gate;
+    consignment->rkt = rkt;
+    consignment->token = token;
+    consignment->timestamp_ms = record->timestamp_ms;
+    if (record->key.at != NULL) {
+        memcpy(consignment->bytes, record->key.at, record->key.len);
+        consignment->key = slice_of(consignment->bytes, record->key.len);
+    }
+    consignment->headers = write_headers(&record->headers);
+    consignment->value_len = record->value.len;
+    consignment->value = malloc(record->value.len + 1); /* librdkafka frees it */
+    if (consignment->headers == NULL || consignment->value == NULL) {
+        consignment_free(consignment);
+        return NULL;
+    }
+    memcpy(consignment->value, record->value.at, record->value.len);
+    return consignment;
 }

@@ -3,9 +3,10 @@
  * An idempotent producer sends no further batch to a partition while five of its records or more
  * have no answer. If records wait for that in librdkafka, the thread of that broker asks for their
  * turn without a pause (poll with a timeout of 0): a whole core for as long as brokers take to
- * answer, seen in 2.0.2 and still so in later sources. So no record goes in beyond the fifth: it
- * waits here, and all that wait go in together as soon as fewer than five have no report, which is
- * when librdkafka would have sent them.
+ * answer, seen in 2.0.2 and still so in later sources. So records wait here, until the end of the
+ * loop's turn and, while five or more are inside, until fewer are. Then all that wait go in
+ * together, as one batch: no later than librdkafka would have sent them, without the spinning, and
+ * the calls of one turn share a request.
  *
  * There is a gate for each partition, as far as the key and what is known of the topic tell which
  * it will be. A wrong guess costs time, never order: records of one key pass through one gate,
@@ -32,32 +33,32 @@ struct gates {
     int32_t partitions;
 };
 
-/* One record, from being taken until its report. */
+/* A copy of one record, from being taken until its report. What librdkafka takes over is NULL from
+ * then on. */
 struct consignment {
     struct link link; /* where it waits */
     struct gate *gate;
     rd_kafka_topic_t *rkt; /* its topic, which outlives it */
     void *token;
-    rd_kafka_headers_t *headers; /* NULL once they are handed over */
-    struct slice key, value;     /* whoever made it keeps them; or `copies`, once it waits */
-    uint8_t *copies;
+    rd_kafka_headers_t *headers;
+    uint8_t *value;
+    size_t value_len;
     uint64_t timestamp_ms;
+    struct slice key; /* in `bytes`, or null */
+    uint8_t bytes[];
 };
 
 void gates_init(struct gates *gates);
 struct gate *gates_find(struct gates *gates, struct slice key);
 
-/* Whether a record may pass now, without waiting behind others. */
-bool gate_is_open(const struct gate *gate);
-/* Whether those that wait may pass: all of them, together. */
+/* Whether some wait that may pass: all of them, together. */
 bool gate_may_empty(const struct gate *gate);
+/* The next of those that wait, or NULL. */
 struct consignment *gate_take(struct gate *gate);
 
 /* NULL when memory is out. */
 struct consignment *consignment_new(const struct record *record, rd_kafka_topic_t *rkt,
                                     struct gate *gate, void *token);
-/* Copies what is not its own, and joins its gate's queue; false when memory is out. */
-bool consignment_wait(struct consignment *consignment);
 void consignment_free(struct consignment *consignment);
 
 #endif

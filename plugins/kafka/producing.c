@@ -44,6 +44,7 @@ struct producer_client {
     struct list topics, askings;
     size_t max_message, window;
     size_t unreported, waiting; /* records: all, and those before a gate */
+    struct task opening;        /* of the gates, at the end of the turn */
     struct list returned;       /* of struct consignment: purged before a gate, to be reported */
     struct task return_all;
     uint64_t limits_ms; /* when limits are asked for again */
@@ -99,41 +100,37 @@ static int hand_over(struct producer_client *client, struct consignment *consign
         client->handle.rk, RD_KAFKA_V_RKT(consignment->rkt),
         RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
         RD_KAFKA_V_KEY((void *)(uintptr_t)consignment->key.at, consignment->key.len),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)consignment->value.at, consignment->value.len),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_VALUE(consignment->value, consignment->value_len),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_FREE),
         RD_KAFKA_V_TIMESTAMP((int64_t)consignment->timestamp_ms),
         RD_KAFKA_V_HEADERS(consignment->headers), RD_KAFKA_V_OPAQUE(consignment), RD_KAFKA_V_END);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return refusal_of(error);
     consignment->headers = NULL;
+    consignment->value = NULL;
     consignment->gate->inside++;
     return 0;
 }
 
 int rdkafka_produce(struct producer_client *client, const struct record *record, void *token)
 {
-    rdkafka_warm(client, record->topic);
-    struct topic *topic = find_topic(client, record->topic);
     if (client->unreported >= client->window)
         return -REASON_broker_full;
+    if (record_size(record) > client->max_message + LETTER_SLACK)
+        return -REASON_message_too_large;
+    rdkafka_warm(client, record->topic);
+    struct topic *topic = find_topic(client, record->topic);
     if (topic == NULL)
         return -REASON_overloaded;
     struct gate *gate = gates_find(&topic->gates, record->key);
     struct consignment *consignment = consignment_new(record, topic->rkt, gate, token);
     if (consignment == NULL)
         return -REASON_overloaded;
-    int refused = 0;
-    if (gate_is_open(gate))
-        refused = hand_over(client, consignment);
-    else if (consignment_wait(consignment))
-        client->waiting++;
-    else
-        refused = -REASON_overloaded;
-    if (refused < 0)
-        consignment_free(consignment);
-    else
-        client->unreported++;
-    return refused;
+    list_append(&gate->waiting, &consignment->link);
+    client->waiting++;
+    client->unreported++;
+    worker_defer(client->handle.worker, &client->opening);
+    return 0;
 }
 
 /* --- reports ---------------------------------------------------------------------------------- */
@@ -194,6 +191,11 @@ static void open_gates(struct producer_client *client)
             if (gate_may_empty(&topic->gates.each[i]))
                 empty_gate(client, &topic->gates.each[i]);
     }
+}
+
+static void on_opening(struct task *task)
+{
+    open_gates(thing_of(task, struct producer_client, opening));
 }
 
 static void on_reports(struct producer_client *client, rd_kafka_event_t *event)
@@ -537,6 +539,7 @@ struct producer_client *rdkafka_producer_open(struct worker *worker,
     client->owner = owner;
     client->max_message = settings->max_message;
     client->window = settings->window;
+    client->opening.run = on_opening;
     client->return_all.run = on_return_all;
     client->handle.on_event = on_event;
     client->handle.on_gone = on_gone;
