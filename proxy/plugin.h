@@ -127,8 +127,11 @@ struct arrival {
     bool malformed; /* could not be read as a message; `why` says it: for the dead letters */
     const char *why;
     struct slice origin; /* for dead letters: queue or topic/partition/offset */
-    bool tombstone;      /* its body is not empty but null: the service is told (Shunt-Tombstone) */
-    void *own;           /* the source's: delivery tag, generation of the channel */
+    /* What a broker that numbers its messages calls this one, at each delivery: the ID of a
+     * message that has none; at most MESSAGE_ID_MAX bytes, printable. Empty: nothing is the same. */
+    struct slice identity;
+    bool tombstone; /* its body is not empty but null: the service is told (Shunt-Tombstone) */
+    void *own;      /* the source's: delivery tag, generation of the channel */
 };
 
 enum settlement {

@@ -51,7 +51,13 @@ struct held *held_make(const struct record *record)
     arrival->own = held;
     arrival->origin = arena_printf(&held->arena, "%s/%" PRId32 "/%" PRId64, record->topic,
                                    record->partition, record->offset);
-    if (arrival->origin.at == NULL || !copy_record(held, record)) {
+    /* With its time: a topic that is made anew begins at offset 0 again. */
+    struct slice identity = arena_printf(&held->arena, "%.*s/%" PRIu64, (int)arrival->origin.len,
+                                         (const char *)arrival->origin.at, record->timestamp_ms);
+    arrival->identity = identity.len > MESSAGE_ID_MAX
+                            ? slice_from(identity, identity.len - MESSAGE_ID_MAX)
+                            : identity;
+    if (arrival->origin.at == NULL || identity.at == NULL || !copy_record(held, record)) {
         held_free(held);
         return NULL;
     }

@@ -67,8 +67,11 @@ bool memory_take(struct memory *memory, uint64_t key, struct remembered *known)
     return true;
 }
 
-uint64_t memory_key(const struct message *message)
+uint64_t memory_key(const struct arrival *arrival)
 {
+    const struct message *message = &arrival->message;
+    if (arrival->identity.len > 0)
+        return slice_hash(arrival->identity);
     if (message->message_id.len > 0)
         return slice_hash(message->message_id);
     uint64_t key = slice_hash(message->body);

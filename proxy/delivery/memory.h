@@ -10,8 +10,7 @@
 #define DELIVERY_MEMORY_H
 
 #include "base/list.h"
-#include "core/message.h"
-#include "core/reason.h"
+#include "plugin.h"
 
 #define MEMORY_MAX 1024
 
@@ -35,7 +34,7 @@ void memory_note(struct memory *memory, uint64_t key, const struct remembered *k
 /* Tells and forgets. */
 bool memory_take(struct memory *memory, uint64_t key, struct remembered *known);
 
-/* By its ID; by its content where it has none. */
-uint64_t memory_key(const struct message *message);
+/* By what its broker or its sender calls it; by its content where neither does. */
+uint64_t memory_key(const struct arrival *arrival);
 
 #endif

@@ -109,7 +109,7 @@ void delivery_remember(struct delivery *delivery, unsigned attempts)
         .reason = delivery->reason,
         .status = delivery->status,
     };
-    memory_note(&delivery->subscription->memory, memory_key(&delivery->arrival->message), &known);
+    memory_note(&delivery->subscription->memory, memory_key(delivery->arrival), &known);
 }
 
 void delivery_give_back(struct delivery *delivery)
@@ -141,10 +141,13 @@ static bool id_usable(struct slice id)
     return id.len > 0 && id.len <= MESSAGE_ID_MAX;
 }
 
-/* A message without an ID gets one that stays with it as long as it stays with us. */
+/* A message without an ID gets one that is the same whenever it comes (promise 13), or, where no
+ * broker tells messages apart, that stays with it as long as it stays with us. */
 static void take_id(struct delivery *delivery)
 {
     struct slice id = delivery->arrival->message.message_id;
+    if (!id_usable(id))
+        id = delivery->arrival->identity;
     if (id_usable(id)) {
         delivery->message_id = arena_copy(&delivery->arena, id);
         return;
@@ -173,7 +176,7 @@ static void recall(struct delivery *delivery)
     delivery->attempts = arrival->attempts;
     struct remembered known;
     if (arrival->redelivered &&
-        memory_take(&delivery->subscription->memory, memory_key(&arrival->message), &known)) {
+        memory_take(&delivery->subscription->memory, memory_key(arrival), &known)) {
         if (known.attempts > delivery->attempts)
             delivery->attempts = known.attempts;
         if (known.first_seen_ms < delivery->first_seen_ms)

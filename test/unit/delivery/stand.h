@@ -304,6 +304,7 @@ struct arriving {
     int64_t expires_in_ms; /* 0: never */
     uint64_t age_ms;       /* of its timestamp; 0: it has none */
     const char *malformed; /* why it is, or NULL */
+    const char *identity;  /* what its broker calls it, or NULL */
 };
 
 static inline void add_headers(struct arrival *arrival, struct arena *arena, const char *lines)
@@ -339,6 +340,7 @@ static inline void arrive(struct stand *stand, struct arriving arriving)
     arrival->malformed = arriving.malformed != NULL;
     arrival->why = arriving.malformed;
     arrival->origin = SLICE("q");
+    arrival->identity = arena_copy(&kept->arena, slice_text(arriving.identity));
     add_headers(arrival, &kept->arena, arriving.headers);
     stand->unsettled++;
     stand->intake->on_arrival(stand->intake, arrival);

@@ -52,19 +52,33 @@ static void a_message_is_known_by_its_id_or_by_what_it_says(void **state)
     (void)state;
     struct field fields[] = { { SLICE("a"), SLICE("b"), FIELD_OTHER },
                               { SLICE("b"), SLICE("a"), FIELD_OTHER } };
-    const struct message first = { .message_id = SLICE("m1"), .body = SLICE("x") };
-    const struct message same = { .message_id = SLICE("m1"), .body = SLICE("y") };
+    const struct arrival first = { .message = { .message_id = SLICE("m1"), .body = SLICE("x") } };
+    const struct arrival same = { .message = { .message_id = SLICE("m1"), .body = SLICE("y") } };
     assert_true(memory_key(&first) == memory_key(&same));
 
-    const struct message nameless = { .body = SLICE("x"),
-                                      .headers = { .at = fields, .count = 1, .cap = 2 } };
-    const struct message longer = { .body = SLICE("x"),
-                                    .headers = { .at = fields, .count = 2, .cap = 2 } };
-    const struct message other = { .body = SLICE("x"),
-                                   .headers = { .at = fields + 1, .count = 1, .cap = 1 } };
+    const struct arrival nameless = {
+        .message = { .body = SLICE("x"), .headers = { .at = fields, .count = 1, .cap = 2 } }
+    };
+    const struct arrival longer = {
+        .message = { .body = SLICE("x"), .headers = { .at = fields, .count = 2, .cap = 2 } }
+    };
+    const struct arrival other = {
+        .message = { .body = SLICE("x"), .headers = { .at = fields + 1, .count = 1, .cap = 1 } }
+    };
     assert_true(memory_key(&nameless) != memory_key(&longer));
     assert_true(memory_key(&nameless) != memory_key(&other));
     assert_true(memory_key(&nameless) == memory_key(&nameless));
+}
+
+/* Two messages that say the same are two, where the broker tells them apart. */
+static void what_its_broker_calls_it_comes_first(void **state)
+{
+    (void)state;
+    const struct arrival first = { .message = { .body = SLICE("x") }, .identity = SLICE("t/0/1") };
+    const struct arrival next = { .message = { .body = SLICE("x") }, .identity = SLICE("t/0/2") };
+    const struct arrival again = { .message = { .body = SLICE("y") }, .identity = SLICE("t/0/1") };
+    assert_true(memory_key(&first) != memory_key(&next));
+    assert_true(memory_key(&first) == memory_key(&again));
 }
 
 int main(void)
@@ -73,6 +87,7 @@ int main(void)
         cmocka_unit_test(what_is_noted_is_taken_once),
         cmocka_unit_test(the_oldest_goes_when_there_are_too_many),
         cmocka_unit_test(a_message_is_known_by_its_id_or_by_what_it_says),
+        cmocka_unit_test(what_its_broker_calls_it_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

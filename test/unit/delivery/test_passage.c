@@ -149,6 +149,21 @@ static void a_message_without_a_usable_id_gets_one(void **state)
     stand_down(stand);
 }
 
+static void the_broker_s_own_name_for_it_serves_as_an_id(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("");
+    ARRIVE(stand, .identity = "t/0/7/1");
+    answer(stand, 200);
+    ARRIVE(stand, .id = "a b", .identity = "t/0/8/1");
+    answer(stand, 200);
+    ARRIVE(stand, .id = "m1", .identity = "t/0/9/1");
+    answer(stand, 200);
+    expect(stand, "call POST / t/0/7/1 attempt 1; ack nameless; call POST / t/0/8/1 attempt 1; "
+                  "ack a b; call POST / m1 attempt 1; ack m1");
+    stand_down(stand);
+}
+
 /* --- lost connections ------------------------------------------------------------------------- */
 
 static void what_was_being_called_is_counted_when_it_comes_again(void **state)
@@ -281,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_reply_address_that_is_not_ours_is_never_used),
         cmocka_unit_test(what_nobody_waits_for_is_dropped),
         cmocka_unit_test(a_message_without_a_usable_id_gets_one),
+        cmocka_unit_test(the_broker_s_own_name_for_it_serves_as_an_id),
         cmocka_unit_test(what_was_being_called_is_counted_when_it_comes_again),
         cmocka_unit_test(what_comes_for_the_first_time_is_not_mistaken),
         cmocka_unit_test(what_waited_or_was_parked_is_let_go),
