@@ -103,6 +103,8 @@ static void discard(struct member *member)
                 held_free(held);
         }
         span_clear(&partition->span);
+        if (partition->span.last > partition->seen)
+            partition->seen = partition->span.last;
         partition->ours = partition->paused = partition->stopped = false;
     }
     assert(member->bytes == 0 && member->strands.count == 0);
@@ -117,10 +119,6 @@ static void on_dispatch(struct task *task)
         if (bead == NULL)
             return;
         struct held *held = thing_of(bead, struct held, bead);
-        struct partition *partition = held->partition;
-        held->arrival.redelivered |= held->record.offset <= partition->seen;
-        if (held->record.offset > partition->seen)
-            partition->seen = held->record.offset;
         held->up = true;
         member->up++;
         kafka_count(member->lane, "consumed", 1);
@@ -154,6 +152,7 @@ static void on_record(void *owner, const struct record *record)
         abort(); /* leaving it out would lose it */
     }
     held->partition = partition;
+    held->arrival.redelivered = record->offset <= partition->seen;
     list_append(&partition->held, &held->link);
     member->bytes += held->bytes;
     regulate(member, partition);

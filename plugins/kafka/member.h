@@ -29,7 +29,7 @@ struct partition {
     bool ours, paused, stopped;
     struct span span;
     struct list held; /* of struct held: those not settled */
-    int64_t seen;     /* the highest offset that was ever handed up; -1: none */
+    int64_t seen;     /* the highest offset that had come when it was ours before; -1: none had */
 };
 
 /* A topic that shall be there. */
