@@ -7,6 +7,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* What even an empty record takes: itself and the first block of its arena. */
+enum { HELD_BYTES = sizeof(struct held) + 1024 };
+
 static uint64_t number_in(const struct fields *headers, enum field_name name)
 {
     const struct field *field = fields_find(headers, name);
@@ -46,7 +49,7 @@ struct held *held_make(const struct record *record)
     if (held == NULL)
         return NULL;
     arena_init(&held->arena, SIZE_MAX); /* the client bounds what one record can be */
-    held->bytes = record_size(record);
+    held->bytes = HELD_BYTES + record_size(record);
     struct arrival *arrival = &held->arrival;
     arrival->own = held;
     arrival->origin = arena_printf(&held->arena, "%s/%" PRId32 "/%" PRId64, record->topic,

@@ -65,12 +65,15 @@ static void set_paused(struct member *member, struct partition *partition, bool 
     kafka_count(member->lane, paused ? "partitions_paused" : "partitions_resumed", 1);
 }
 
+/* Each partition has its part of the bytes, so that one in which a key is stuck takes no room away
+ * from the others. */
 static void regulate(struct member *member, struct partition *partition)
 {
-    if (partition->span.count >= member->max_span || member->bytes >= member->max_bytes)
+    assert(member->count > 0);
+    size_t most = member->max_bytes / member->count;
+    if (partition->span.count >= member->max_span || partition->bytes >= most)
         set_paused(member, partition, true);
-    else if (partition->span.count <= member->max_span / 2 &&
-             member->bytes <= member->max_bytes / 2)
+    else if (partition->span.count <= member->max_span / 2 && partition->bytes <= most / 2)
         set_paused(member, partition, false);
 }
 
@@ -81,8 +84,8 @@ static void detach(struct member *member, struct held *held)
 {
     strands_drop(&member->strands, &held->bead);
     list_leave(&held->link);
-    assert(member->bytes >= held->bytes);
-    member->bytes -= held->bytes;
+    assert(held->partition->bytes >= held->bytes);
+    held->partition->bytes -= held->bytes;
     held->partition = NULL;
     held->mark = NULL;
 }
@@ -106,8 +109,10 @@ static void discard(struct member *member)
         if (partition->span.last > partition->seen)
             partition->seen = partition->span.last;
         partition->ours = partition->paused = partition->stopped = false;
+        assert(partition->bytes == 0);
     }
-    assert(member->bytes == 0 && member->strands.count == 0);
+    member->count = 0;
+    assert(member->strands.count == 0);
 }
 
 static void on_dispatch(struct task *task)
@@ -154,7 +159,7 @@ static void on_record(void *owner, const struct record *record)
     held->partition = partition;
     held->arrival.redelivered = record->offset <= partition->seen;
     list_append(&partition->held, &held->link);
-    member->bytes += held->bytes;
+    partition->bytes += held->bytes;
     regulate(member, partition);
     dispatch(member);
 }
@@ -182,11 +187,7 @@ static void handled(struct member *member, struct held *held)
     held->mark = NULL;
     detach(member, held);
     held_free(held);
-    list_each (&member->partitions, link) {
-        struct partition *other = thing_of(link, struct partition, link);
-        if (other->paused)
-            regulate(member, other);
-    }
+    regulate(member, partition);
 }
 
 /* It stays first in its strand; not at once, so that what cannot be taken now is not offered in a
@@ -237,7 +238,7 @@ void member_credit(void *subscription, unsigned credit)
 static void on_assigned(void *owner, const struct position *positions, unsigned count)
 {
     struct member *member = owner;
-    assert(!member->revoked && member->bytes == 0);
+    assert(!member->revoked && member->count == 0);
     kafka_count(member->lane, "assignments", 1);
     kafka_library.assign(member->client, positions, count);
     for (unsigned i = 0; i < count; i++) {
@@ -245,6 +246,7 @@ static void on_assigned(void *owner, const struct position *positions, unsigned 
                                                    positions[i].partition);
         if (partition == NULL)
             continue;
+        member->count += !partition->ours;
         partition->ours = true;
         span_begin(&partition->span, positions[i].offset);
         if (positions[i]

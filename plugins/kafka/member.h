@@ -9,7 +9,8 @@
  * Order per key holds always: while a record waits for its next attempt, those behind it wait, and
  * those of other keys go on; what is given back stays first in its strand. Nothing is put off
  * through a retry topic, since that would let later records of the key pass. Failures: a partition
- * with too many records between its first unhandled and its last read one pauses; the service being
+ * with too many records between its first unhandled and its last read one, or with more bytes than
+ * its part of what all may hold, pauses; the service being
  * down (credit 0) lets them fill up and pause; an offset that is gone stops its partition, and is
  * said in the log again and again; a revoke that comes too late discards what is held: it comes
  * again elsewhere.
@@ -29,6 +30,7 @@ struct partition {
     bool ours, paused, stopped;
     struct span span;
     struct list held; /* of struct held: those not settled */
+    size_t bytes;     /* of them */
     int64_t seen;     /* the highest offset that had come when it was ours before; -1: none had */
 };
 
@@ -49,12 +51,12 @@ struct member {
     struct arena arena; /* names, and what is wanted */
     struct wanted *wanted;
     unsigned wanted_count;
-    size_t max_span, max_bytes; /* per partition; of all */
+    size_t max_span, max_bytes; /* per partition; of all together */
     uint64_t handover_ms;
     struct list partitions;
+    unsigned count;           /* of those that are ours */
     struct partition *latest; /* the one that the last record came from */
     struct strands strands;
-    size_t bytes;        /* held */
     unsigned credit, up; /* arrivals: allowed, and not settled */
     unsigned stale;      /* of those up: their partition is gone */
     bool ready;          /* on_ready was told, on_lost not since */

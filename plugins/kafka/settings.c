@@ -75,7 +75,8 @@ const struct setting kafka_subscription_table[] = {
               "last that "
               "was read; then the partition pauses." },
     { "span_bytes", SETTING_SIZE, 0, "16MB", 64 * 1024, 1024 * MIB, .since = "0.1",
-      .help = "The most bytes of records that are held, of all partitions together." },
+      .help = "The most bytes that held records take, of all partitions together; each has its "
+              "part, and then pauses." },
     { "handover", SETTING_DURATION, 0, "3s", 0, 30000, .since = "0.1",
       .help =
           "How long calls in flight may take to finish when a partition goes to another member." },

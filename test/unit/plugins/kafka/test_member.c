@@ -84,6 +84,63 @@ static void what_comes_a_second_time_says_so(void **state)
     stand_down(stand);
 }
 
+static void a_partition_pauses_at_its_span(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(4, 1 << 20, 1);
+    assign(stand, 2);
+    for (int64_t i = 0; i < 4; i++)
+        COME(stand, .offset = 10 + i, .key = "a", .body = "a");
+    COME(stand, .partition = 1, .offset = 10, .key = "b", .body = "b");
+    expect(stand, "assign 2; ready; up a; pause t/0");
+    settle(stand, "a", SETTLE_HANDLED);
+    settle(stand, "b", SETTLE_HANDLED);
+    settle(stand, "a", SETTLE_HANDLED);
+    expect(stand, "store t/0 11; up b; store t/1 11; up a; store t/0 12; resume t/0; up a");
+    settle(stand, "a", SETTLE_HANDLED);
+    settle(stand, "a", SETTLE_HANDLED);
+    stand_down(stand);
+}
+
+/* Partition 0 is full of a key that is stuck; partition 1 goes on as if nothing were. */
+static void a_full_partition_takes_no_room_from_others(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 64 * 1024, 8);
+    assign(stand, 2);
+    COME(stand, .offset = 10, .key = "a", .body = "stuck", .padding = 20000);
+    COME(stand, .offset = 11, .key = "a", .body = "2", .padding = 20000);
+    expect(stand, "assign 2; ready; up stuck; pause t/0");
+    for (int64_t i = 0; i < 20; i++) {
+        COME(stand, .partition = 1, .offset = 10 + i, .body = "b", .padding = 10000);
+        stand->trace.len = 0;
+        settle(stand, "b", SETTLE_HANDLED);
+    }
+    expect(stand, "store t/1 30");
+    settle(stand, "stuck", SETTLE_HANDLED);
+    expect(stand, "store t/0 11; up 2");
+    settle(stand, "2", SETTLE_HANDLED);
+    expect(stand, "store t/0 12; resume t/0");
+    stand_down(stand);
+}
+
+/* Records of a few bytes take more memory than that. */
+static void small_records_count_as_what_they_take(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(1000, 64 * 1024, 1);
+    assign(stand, 1);
+    int64_t offset = 10;
+    const struct partition *partition = thing_of(list_first(&stand->member->partitions),
+                                                 struct partition, link);
+    while (!partition->paused)
+        COME(stand, .offset = offset++, .key = "a", .body = "a");
+    assert_true(offset - 10 < 64);
+    for (; offset > 10; offset--)
+        settle(stand, "a", SETTLE_HANDLED);
+    stand_down(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +148,9 @@ int main(void)
         cmocka_unit_test(what_is_given_back_stays_first),
         cmocka_unit_test(a_record_has_an_identity),
         cmocka_unit_test(what_comes_a_second_time_says_so),
+        cmocka_unit_test(a_partition_pauses_at_its_span),
+        cmocka_unit_test(a_full_partition_takes_no_room_from_others),
+        cmocka_unit_test(small_records_count_as_what_they_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
