@@ -79,10 +79,9 @@ static void regulate(struct member *member, struct partition *partition)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/* Takes a record out of everything but its arrival. */
-static void detach(struct member *member, struct held *held)
+/* Takes a record out of its partition. */
+static void detach(struct held *held)
 {
-    strands_drop(&member->strands, &held->bead);
     list_leave(&held->link);
     assert(held->partition->bytes >= held->bytes);
     held->partition->bytes -= held->bytes;
@@ -90,8 +89,15 @@ static void detach(struct member *member, struct held *held)
     held->mark = NULL;
 }
 
+static void drop(struct member *member, struct held *held)
+{
+    strands_drop(&member->strands, &held->bead);
+    held_free(held);
+}
+
 /* What is held of all partitions is forgotten: it comes again, here or elsewhere. What is up is
- * freed when settled. */
+ * freed when settled; until then it stays first in its strand, so that here its key waits for it
+ * even when its partition has come back meanwhile. */
 static void discard(struct member *member)
 {
     list_each (&member->partitions, link) {
@@ -99,11 +105,11 @@ static void discard(struct member *member)
         struct link *first;
         while ((first = list_first(&partition->held)) != NULL) {
             struct held *held = thing_of(first, struct held, link);
-            detach(member, held);
+            detach(held);
             if (held->up)
                 member->stale++;
             else
-                held_free(held);
+                drop(member, held);
         }
         span_clear(&partition->span);
         if (partition->span.last > partition->seen)
@@ -112,7 +118,7 @@ static void discard(struct member *member)
         assert(partition->bytes == 0);
     }
     member->count = 0;
-    assert(member->strands.count == 0);
+    assert(member->strands.count <= member->stale && list_empty(&member->strands.ready));
 }
 
 static void on_dispatch(struct task *task)
@@ -184,9 +190,8 @@ static void handled(struct member *member, struct held *held)
     struct partition *partition = held->partition;
     if (span_handled(&partition->span, held->mark))
         store(member, partition);
-    held->mark = NULL;
-    detach(member, held);
-    held_free(held);
+    detach(held);
+    drop(member, held);
     regulate(member, partition);
 }
 
@@ -215,7 +220,7 @@ void member_settle(void *subscription, struct arrival *arrival, enum settlement 
     if (held->partition == NULL) {
         assert(member->stale > 0);
         member->stale--;
-        held_free(held);
+        drop(member, held);
     } else if (settlement == SETTLE_HANDLED) {
         handled(member, held);
     } else {

@@ -293,7 +293,19 @@ static inline struct stand *stand_up(size_t max_span, size_t max_bytes, unsigned
     return stand;
 }
 
-/* It leaves its group; nothing may be up, and nothing is left behind. */
+/* The member is gone, and must have left nothing behind. */
+static inline void stand_end(struct stand *stand)
+{
+    assert_null(stand->member);
+    assert_true(list_empty(&stand->lane.members));
+    assert_true(timers_next(&stand->worker.timers) == UINT64_MAX);
+    timers_clear(&stand->worker.timers);
+    bytes_free(&stand->trace);
+    free(stand);
+    noted_in = NULL;
+}
+
+/* It leaves its group; nothing may be up. */
 static inline void stand_down(struct stand *stand)
 {
     assert_int_equal(stand->up_count, 0);
@@ -303,13 +315,7 @@ static inline void stand_down(struct stand *stand)
     turn(stand);
     member_events.on_closed(stand->member);
     turn(stand);
-    assert_null(stand->member);
-    assert_true(list_empty(&stand->lane.members));
-    assert_true(timers_next(&stand->worker.timers) == UINT64_MAX);
-    timers_clear(&stand->worker.timers);
-    bytes_free(&stand->trace);
-    free(stand);
-    noted_in = NULL;
+    stand_end(stand);
 }
 
 #endif

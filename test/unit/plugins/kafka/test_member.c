@@ -84,6 +84,54 @@ static void what_comes_a_second_time_says_so(void **state)
     stand_down(stand);
 }
 
+/* The service still works on it when its partition has gone and come back. */
+static void a_key_waits_for_what_was_up_before(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 8);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "a", .body = "2");
+    revoke(stand);
+    expect(stand, "assign 1; ready; up 1; lost");
+    pass(stand, 3000);
+    expect(stand, "release");
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "a", .body = "2");
+    COME(stand, .offset = 12, .key = "b", .body = "3");
+    expect(stand, "assign 1; ready; up 3");
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "up 1 again");
+    settle(stand, "3", SETTLE_HANDLED);
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "store t/0 11; up 2 again");
+    settle(stand, "2", SETTLE_HANDLED);
+    stand_down(stand);
+}
+
+/* It leaves its group only after what was up before, too. */
+static void what_is_up_is_waited_for_at_the_end(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 8);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .body = "1");
+    member_events.on_taken(stand->member);
+    turn(stand);
+    expect(stand, "assign 1; ready; up 1; says: g: its partitions were given to others; lost; "
+                  "release");
+    member_unsubscribe(stand->member, &stand->left);
+    turn(stand);
+    expect(stand, "");
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "close");
+    member_events.on_closed(stand->member);
+    turn(stand);
+    expect(stand, "left");
+    stand_end(stand);
+}
+
 static void a_partition_pauses_at_its_span(void **state)
 {
     (void)state;
@@ -148,6 +196,8 @@ int main(void)
         cmocka_unit_test(what_is_given_back_stays_first),
         cmocka_unit_test(a_record_has_an_identity),
         cmocka_unit_test(what_comes_a_second_time_says_so),
+        cmocka_unit_test(a_key_waits_for_what_was_up_before),
+        cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
         cmocka_unit_test(a_partition_pauses_at_its_span),
         cmocka_unit_test(a_full_partition_takes_no_room_from_others),
         cmocka_unit_test(small_records_count_as_what_they_take),
