@@ -89,6 +89,7 @@ struct member_events {
     void (*on_closed)(void *owner);
 };
 
+/* Texts live as long as the client. */
 struct membership {
     const char *group;
     const char *const *topics; /* ends with NULL */

@@ -3,6 +3,8 @@
  * Happy path: subscribe → librdkafka joins the group → an assignment comes → a chore finds out
  * where each partition goes on (the group's offset; where it has none, where its start says, as a
  * number, so that it can be committed before the first record has come) → on_assigned → records.
+ * A partition that was made after the group had begun is read from its first record, whatever
+ * `start` says: it has been there all the while that records went into it.
  * Revoked while the chore runs: its result is dropped. Closing: librdkafka closes on a thread of
  * its own, and its last revocation comes as any other.
  */
@@ -21,11 +23,20 @@ enum {
     CLOSE_MS = 3000
 };
 
+/* A topic of the group, and its partitions when they were last given out. */
+struct extent {
+    const char *topic;
+    int count; /* -1: none of them ever were */
+    int now;   /* in a location: what it has found */
+};
+
 struct member_client {
     struct handle handle;
     const struct member_events *events;
     void *owner;
     enum start start;
+    struct extent *extents;
+    unsigned extent_count;
     struct location *locating; /* NULL: nothing is being located, or its result is dropped */
     rd_kafka_topic_partition_list_t *assigned; /* what is to be located; NULL: nothing */
     bool told;                                 /* on_assigned, and no revocation since */
@@ -42,6 +53,8 @@ struct location {
     rd_kafka_topic_partition_list_t *partitions;
     bool *fresh;
     enum start start;
+    struct extent *extents; /* a copy of the client's */
+    unsigned extent_count;
     char why[256]; /* empty: found */
 };
 
@@ -52,13 +65,51 @@ static struct member_client *client_of(struct handle *handle)
 
 /* --- locating: on a thread of its own --------------------------------------------------------- */
 
-static rd_kafka_resp_err_t locate_fresh(struct location *location,
+/* How many partitions a topic has; 0: there is none of that name. */
+static rd_kafka_resp_err_t count_partitions(rd_kafka_t *rk, struct extent *extent)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, extent->topic, NULL);
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t error = rd_kafka_metadata(rk, 0, handle, &metadata, LOCATE_MS);
+    rd_kafka_topic_destroy(handle);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error;
+    extent->now = 0;
+    if (metadata->topic_cnt == 1) {
+        extent->now = metadata->topics[0].partition_cnt;
+        error = metadata->topics[0].err;
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_NO_ERROR : error;
+}
+
+static rd_kafka_resp_err_t count_all(struct location *location)
+{
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (unsigned i = 0; i < location->extent_count && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        error = count_partitions(location->rk, &location->extents[i]);
+    return error;
+}
+
+/* Made while the group was already reading the topic. */
+static bool is_late(const struct location *location, const rd_kafka_topic_partition_t *partition)
+{
+    for (unsigned i = 0; i < location->extent_count; i++) {
+        const struct extent *extent = &location->extents[i];
+        if (strcmp(extent->topic, partition->topic) == 0)
+            return extent->count >= 0 && partition->partition >= extent->count;
+    }
+    return false;
+}
+
+static rd_kafka_resp_err_t locate_fresh(const struct location *location,
                                         rd_kafka_topic_partition_t *partition)
 {
     int64_t low, high;
     rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
         location->rk, partition->topic, partition->partition, &low, &high, LOCATE_MS);
-    partition->offset = location->start == START_EARLIEST ? low : high;
+    bool first = location->start == START_EARLIEST || is_late(location, partition);
+    partition->offset = first ? low : high;
     return error;
 }
 
@@ -66,7 +117,11 @@ static void locate(struct chore *chore)
 {
     struct location *location = thing_of(chore, struct location, chore);
     rd_kafka_topic_partition_list_t *partitions = location->partitions;
-    rd_kafka_resp_err_t error = rd_kafka_committed(location->rk, partitions, LOCATE_MS);
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (location->start == START_LATEST)
+        error = count_all(location);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = rd_kafka_committed(location->rk, partitions, LOCATE_MS);
     for (int i = 0; i < partitions->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         rd_kafka_topic_partition_t *partition = &partitions->elems[i];
         error = partition->err;
@@ -86,6 +141,7 @@ static void free_location(struct location *location)
 {
     rd_kafka_topic_partition_list_destroy(location->partitions);
     free(location->fresh);
+    free(location->extents);
     free(location);
 }
 
@@ -126,6 +182,8 @@ static void on_located(struct chore *chore)
         worker_timer(client->handle.worker, &client->again, LOCATE_AGAIN_MS);
     } else if (client->locating == location) {
         forget_assigned(client);
+        for (unsigned i = 0; i < client->extent_count && client->start == START_LATEST; i++)
+            client->extents[i].count = location->extents[i].now;
         tell_assigned(client, location);
     }
     free_location(location);
@@ -142,8 +200,11 @@ static void start_locating(struct member_client *client)
     location->start = client->start;
     location->partitions = rd_kafka_topic_partition_list_copy(client->assigned);
     location->fresh = calloc((size_t)client->assigned->cnt + 1, sizeof *location->fresh);
-    if (location->fresh == NULL)
+    location->extents = calloc(client->extent_count, sizeof *location->extents);
+    if (location->fresh == NULL || location->extents == NULL)
         abort();
+    location->extent_count = client->extent_count;
+    memcpy(location->extents, client->extents, client->extent_count * sizeof *client->extents);
     if (chore_start(&client->handle, &location->chore)) {
         client->locating = location;
         return;
@@ -332,6 +393,7 @@ static void on_gone(struct handle *handle)
     struct member_client *client = client_of(handle);
     assert(client->locating == NULL && client->assigned == NULL);
     client->events->on_closed(client->owner);
+    free(client->extents);
     free(client);
 }
 
@@ -381,6 +443,18 @@ static bool subscribe(struct member_client *client, const char *const *topics, c
     return error == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+/* `topics` live as long as the client. */
+static void begin_extents(struct member_client *client, const char *const *topics)
+{
+    while (topics[client->extent_count] != NULL)
+        client->extent_count++;
+    client->extents = calloc(client->extent_count, sizeof *client->extents);
+    if (client->extents == NULL)
+        abort();
+    for (unsigned i = 0; i < client->extent_count; i++)
+        client->extents[i] = (struct extent){ .topic = topics[i], .count = -1 };
+}
+
 struct member_client *rdkafka_member_open(struct worker *worker,
                                           const struct client_settings *settings,
                                           const struct membership *membership,
@@ -399,11 +473,13 @@ struct member_client *rdkafka_member_open(struct worker *worker,
     client->events = events;
     client->owner = owner;
     client->start = membership->start;
+    begin_extents(client, membership->topics);
     client->handle.on_event = on_event;
     client->handle.on_gone = on_gone;
     client->poll.on_timer = on_poll;
     client->again.on_timer = on_again;
     if (handle_open(&client->handle, worker, conf, true, why, room) < 0) {
+        free(client->extents);
         free(client);
         return NULL;
     }

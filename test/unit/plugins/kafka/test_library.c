@@ -240,6 +240,35 @@ static void what_is_produced_is_reported_and_consumed(void **state)
     assert_int_equal(bench->records, RECORDS);
 }
 
+/* The group begins with what comes; a topic that is made after that has had nothing before. */
+static void what_is_made_later_is_read_from_its_first_record(void **state)
+{
+    struct bench *bench = *state;
+    open_producer(bench);
+    assert_int_equal(produce(bench, "t", "k", "before"), 0);
+    until(bench, &bench->reports[REPORT_STORED], 1, "reports");
+    rd_kafka_mock_topic_create(bench->cluster, "later", 1, 1);
+    rd_kafka_mock_topic_set_error(bench->cluster, "later",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+
+    const char *topics[] = { "t", "later", NULL };
+    const struct membership membership = { .group = "g", .topics = topics, .start = START_LATEST };
+    char why[256];
+    bench->member = kafka_library.member_open(&bench->loop.worker, &bench->settings, &membership,
+                                              &member_events, bench, why, sizeof why);
+    assert_non_null(bench->member);
+    bench->opened++;
+    until(bench, &bench->assigned, 1, "assignments");
+    rd_kafka_mock_topic_set_error(bench->cluster, "later", RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(produce(bench, "later", "k", "0"), 0);
+    until(bench, &bench->reports[REPORT_STORED], 2, "reports");
+    until(bench, &bench->records, 1, "records");
+    kafka_library.member_close(bench->member);
+    kafka_library.producer_close(bench->producer);
+    until(bench, &bench->closed, 2, "clients closed");
+    assert_int_equal(bench->records, 1);
+}
+
 static void what_cannot_be_sent_is_reported_when_purged(void **state)
 {
     struct bench *bench = *state;
@@ -277,6 +306,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_produced_is_reported_and_consumed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_made_later_is_read_from_its_first_record, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_reported_when_purged, set_up,
                                         tear_down),
