@@ -176,7 +176,7 @@ struct source {
      * what is not begun. */
     void (*credit)(void *subscription, unsigned credit);
     /* 0: done->on_done(outcome) follows: STORED, REFUSED_WHOLE (unroutable, nacked), NOT_SENT,
-     * MAYBE_SENT.
+     * MAYBE_SENT; or a negative REASON_…, refused whole for that.
      * Negative REASON_…: no callback comes. Never calls back at once. */
     int (*publish)(void *subscription, const struct letter *letter, struct done *done);
     /* Allowed in any order; a stale one (an earlier connection's) frees only. */

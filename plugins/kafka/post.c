@@ -15,11 +15,11 @@ struct posted {
 
 static void on_report(struct shipment *shipment, enum report report, const char *why)
 {
-    static const enum outcome outcomes[REPORTS] = {
+    static const int results[REPORTS] = {
         [REPORT_STORED] = OUTCOME_STORED,
         [REPORT_NOT_STORED] = OUTCOME_REFUSED_WHOLE,
-        [REPORT_UNKNOWN_TOPIC] = OUTCOME_REFUSED_WHOLE,
-        [REPORT_TOO_LARGE] = OUTCOME_REFUSED_WHOLE,
+        [REPORT_UNKNOWN_TOPIC] = -REASON_unroutable,
+        [REPORT_TOO_LARGE] = -REASON_message_too_large,
         [REPORT_UNSURE] = OUTCOME_MAYBE_SENT,
     };
     struct posted *posted = thing_of(shipment, struct posted, shipment);
@@ -28,7 +28,7 @@ static void on_report(struct shipment *shipment, enum report report, const char 
         kafka_log(shipment->producer->lane, LEVEL_DEBUG, "a dead letter to %s: %s",
                   shipment->destination->name, why != NULL ? why : "not stored");
     free(posted);
-    done->on_done(done, (int)outcomes[report]);
+    done->on_done(done, results[report]);
 }
 
 static int ship(struct member *member, const struct record *record, struct done *done)

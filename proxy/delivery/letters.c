@@ -28,7 +28,7 @@ static void add_number(struct writing *writing, const char *name, uint64_t numbe
 /* Room for all at once: the headers of a stranger can be many. */
 static void begin(struct writing *writing, size_t originals)
 {
-    enum { OWN_HEADERS = 8 };
+    enum { OWN_HEADERS = 9 };
     size_t room = originals + OWN_HEADERS;
     writing->headers->at = arena_try(writing->arena, room * sizeof(struct field));
     writing->full = writing->headers->at == NULL;
@@ -92,15 +92,19 @@ int letter_reply(const struct arrival *arrival, const struct postmark *mark,
     return wire_from_response(answer, trailers, arena, message);
 }
 
-int letter_dead(const struct arrival *arrival, const struct postmark *mark, bool bare,
-                struct arena *arena, struct message *message)
+int letter_dead(const struct arrival *arrival, const struct postmark *mark,
+                enum letter_extent extent, struct arena *arena, struct message *message)
 {
     assert(mark->reason > REASON_none && mark->reason < REASONS);
     *message = copy_of(arrival, mark);
     struct writing writing = { .arena = arena, .headers = &message->headers };
-    begin(&writing, bare ? 0 : arrival->message.headers.count);
-    if (!bare)
+    begin(&writing, extent != LETTER_WHOLE ? 0 : arrival->message.headers.count);
+    if (extent == LETTER_WHOLE)
         add_original(&writing, &arrival->message.headers, false);
+    if (extent == LETTER_HOLLOW) {
+        message->body = SLICE("");
+        add_number(&writing, "shunt-body-bytes", arrival->message.body.len);
+    }
     add(&writing, "shunt-reason", slice_text(reasons[mark->reason].name));
     if (mark->detail.len > 0)
         add(&writing, "shunt-detail", mark->detail);

@@ -28,11 +28,15 @@ int letter_reply(const struct arrival *arrival, const struct postmark *mark,
                  const struct head *answer, const struct fields *trailers, struct slice body,
                  struct arena *arena, struct message *message) __attribute__((warn_unused_result));
 
-/* The message as it came, without secrets (promise 10), with what became of it (promise 16).
- * `bare`: without the headers that it came with, for when all of them together are too large to
- * be published again. */
-int letter_dead(const struct arrival *arrival, const struct postmark *mark, bool bare,
-                struct arena *arena, struct message *message) __attribute__((warn_unused_result));
+/* How much of its message a dead letter has. What is too large to be published again does without
+ * the headers that it came with, then without its body: it says how large that is, and names the
+ * place where a broker that keeps what was consumed still has it. */
+enum letter_extent { LETTER_WHOLE, LETTER_BARE, LETTER_HOLLOW };
+
+/* The message as it came, without secrets (promise 10), with what became of it (promise 16). */
+int letter_dead(const struct arrival *arrival, const struct postmark *mark,
+                enum letter_extent extent, struct arena *arena, struct message *message)
+    __attribute__((warn_unused_result));
 
 /* The message as it came, with the attempts that were made (promise 15). */
 int letter_delayed(const struct arrival *arrival, const struct postmark *mark, struct arena *arena,

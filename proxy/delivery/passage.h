@@ -70,7 +70,7 @@ struct delivery {
     struct letter letter;
     struct done retired, posted;
     unsigned posts;      /* that failed */
-    bool bare;           /* the letter has shrunk to what always fits */
+    bool bare, hollow;   /* the letter has shrunk to what fits; without its body, too */
     uint64_t give_up_ms; /* monotonic: not posted again after that */
 };
 

@@ -1,7 +1,7 @@
 /* Letters on their way to the broker: replies, dead letters, messages put off.
  *
  * Happy path: written (letters.c), published, confirmed, and the message is settled. Failures: a
- * letter that is too large is written again, smaller, once; one that the broker does not take is
+ * letter that is too large is written again, smaller; one that the broker does not take is
  * posted again with back-off as long as the message may be held, or its reply is wanted. After that
  * a reply is counted as lost, since a request never runs twice for it; anything else is given back,
  * remembered, and so never lost.
@@ -167,11 +167,12 @@ void delivery_kill(struct delivery *delivery, enum reason reason)
         return;
     }
     struct postmark mark = postmark_of(delivery);
-    int refused = letter_dead(delivery->arrival, &mark, false, &delivery->arena,
+    int refused = letter_dead(delivery->arrival, &mark, LETTER_WHOLE, &delivery->arena,
                               &delivery->message);
     if (refused < 0) {
         delivery->bare = true;
-        refused = letter_dead(delivery->arrival, &mark, true, &delivery->arena, &delivery->message);
+        refused = letter_dead(delivery->arrival, &mark, LETTER_BARE, &delivery->arena,
+                              &delivery->message);
     }
     if (refused < 0)
         delivery_give_back(delivery);
@@ -208,12 +209,14 @@ static void on_posted(struct done *done, int result)
 {
     struct delivery *delivery = thing_of(done, struct delivery, posted);
     assert(delivery->stage == STAGE_POSTING);
-    enum outcome outcome = (enum outcome)result;
-    if (outcome == OUTCOME_STORED)
+    assert(-result < REASONS);
+    if (result == OUTCOME_STORED)
         on_confirmed(delivery);
+    else if (result < 0)
+        post_failed(delivery, OUTCOME_REFUSED_WHOLE, (enum reason) - result);
     else
-        post_failed(delivery, outcome,
-                    outcome == OUTCOME_MAYBE_SENT ? REASON_confirm_lost : REASON_broker_refused);
+        post_failed(delivery, (enum outcome)result,
+                    result == OUTCOME_MAYBE_SENT ? REASON_confirm_lost : REASON_broker_refused);
 }
 
 void delivery_init_posting(struct delivery *delivery)
@@ -228,11 +231,29 @@ void delivery_post_again(struct delivery *delivery)
     publish(delivery);
 }
 
-/* A letter that is too large is written again, once, so that it fits whatever it answers. */
+/* Where the broker keeps what was consumed, a dead letter can do without the body: it names the
+ * place. Else a message would be in the way for ever that nobody can handle. */
+static bool hollow(struct delivery *delivery)
+{
+    bool kept = delivery->arrival->identity.len > 0 && delivery->letter.kind == LETTER_DEAD;
+    if (!kept || delivery->hollow)
+        return false;
+    delivery->hollow = true;
+    observe_log(delivery->subscription->worker, LEVEL_ERROR, delivery->subscription->settings->name,
+                "message %.*s becomes a dead letter without its %zu bytes of body, which are too "
+                "many",
+                (int)delivery->message_id.len, (const char *)delivery->message_id.at,
+                delivery->arrival->message.body.len);
+    struct postmark mark = postmark_of(delivery);
+    return letter_dead(delivery->arrival, &mark, LETTER_HOLLOW, &delivery->arena,
+                       &delivery->message) == 0;
+}
+
+/* A letter that is too large is written again, so that it fits whatever it answers. */
 static bool shrink(struct delivery *delivery, enum reason reason)
 {
     if (delivery->bare)
-        return false;
+        return hollow(delivery);
     delivery->bare = true;
     if (delivery_is_replying(delivery)) {
         delivery->reason = REASON_reply_too_large;
@@ -243,7 +264,8 @@ static bool shrink(struct delivery *delivery, enum reason reason)
         delivery->reason = reason;
     delivery->letter.kind = LETTER_DEAD;
     struct postmark mark = postmark_of(delivery);
-    return letter_dead(delivery->arrival, &mark, true, &delivery->arena, &delivery->message) == 0;
+    return letter_dead(delivery->arrival, &mark, LETTER_BARE, &delivery->arena,
+                       &delivery->message) == 0;
 }
 
 /* Nothing more can be done for this letter. A request is never run a second time for it. */

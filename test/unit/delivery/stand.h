@@ -210,19 +210,30 @@ static inline void source_credit(void *subscription, unsigned credit)
     note(subscription, "credit %u", credit);
 }
 
+static inline void note_dead(struct stand *stand, const struct message *message)
+{
+    const struct fields *headers = &message->headers;
+    char a[256], b[256], c[256];
+    note(stand, "dead %.*s: %s %s after %s", (int)message->message_id.len,
+         (const char *)message->message_id.at, header_of(headers, "shunt-reason", a),
+         header_of(headers, "shunt-status", b), header_of(headers, "shunt-attempts", c));
+    if (fields_find_name(headers, SLICE("shunt-body-bytes")) == NULL)
+        return;
+    assert_int_equal(message->body.len, 0);
+    bytes_printf(&stand->trace, " without %s bytes", header_of(headers, "shunt-body-bytes", a));
+}
+
 static inline void note_letter(struct stand *stand, const struct letter *letter)
 {
     const struct message *message = letter->message;
     const struct fields *headers = &message->headers;
-    char a[256], b[256], c[256];
+    char a[256];
     if (letter->kind == LETTER_REPLY)
         note(stand, "reply %s to %.*s: %.*s", header_of(headers, ":status", a),
              (int)message->reply_to.len, (const char *)message->reply_to.at, (int)message->body.len,
              (const char *)message->body.at);
     else if (letter->kind == LETTER_DEAD)
-        note(stand, "dead %.*s: %s %s after %s", (int)message->message_id.len,
-             (const char *)message->message_id.at, header_of(headers, "shunt-reason", a),
-             header_of(headers, "shunt-status", b), header_of(headers, "shunt-attempts", c));
+        note_dead(stand, message);
     else
         note(stand, "delay %.*s by %llu after %s", (int)message->message_id.len,
              (const char *)message->message_id.at, (unsigned long long)letter->delay_ms,
@@ -350,7 +361,7 @@ static inline void arrive(struct stand *stand, struct arriving arriving)
 #define ARRIVE(stand, ...) arrive(stand, (struct arriving){ __VA_ARGS__ })
 
 /* The broker says what became of its oldest letter. */
-static inline void confirm(struct stand *stand, enum outcome outcome)
+static inline void confirm(struct stand *stand, int outcome)
 {
     assert_true(stand->post_count > 0);
     struct done *done = stand->posts[0];

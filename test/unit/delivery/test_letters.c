@@ -79,7 +79,7 @@ static void a_dead_letter_is_the_message_and_what_became_of_it(void **state)
 {
     (void)state;
     struct message message;
-    assert_int_equal(letter_dead(&arrival, &mark, false, &arena, &message), 0);
+    assert_int_equal(letter_dead(&arrival, &mark, LETTER_WHOLE, &arena, &message), 0);
     assert_string_equal(told(&message),
                         ":method=POST\nx-a=1\nX-A=2\n:trailer.x-sum=9\nshunt-hops=2\n"
                         "shunt-reason=service_failed\nshunt-detail=why\nshunt-status=404\n"
@@ -101,7 +101,7 @@ static void a_bare_one_has_nothing_of_a_strangers(void **state)
     few.status = 0;
     few.detail = slice_of(NULL, 0);
     struct message message;
-    assert_int_equal(letter_dead(&arrival, &few, true, &arena, &message), 0);
+    assert_int_equal(letter_dead(&arrival, &few, LETTER_BARE, &arena, &message), 0);
     assert_string_equal(told(&message),
                         "shunt-reason=service_failed\nshunt-attempts=3\nshunt-first-seen=1000\n"
                         "shunt-dead-at=2000\nshunt-origin=inventory.reserve\n");
@@ -149,7 +149,7 @@ static void without_memory_there_is_no_letter(void **state)
     struct arena small;
     arena_init(&small, 64);
     struct message message;
-    assert_int_equal(letter_dead(&arrival, &mark, false, &small, &message),
+    assert_int_equal(letter_dead(&arrival, &mark, LETTER_WHOLE, &small, &message),
                      -REASON_fields_too_large);
     assert_int_equal(letter_delayed(&arrival, &mark, &small, &message), -REASON_fields_too_large);
     arena_clear(&small);

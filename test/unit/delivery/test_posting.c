@@ -68,6 +68,33 @@ static void a_letter_that_is_too_large_sheds_its_headers(void **state)
     stand_down(stand);
 }
 
+/* What the broker keeps by itself is not in the way for ever for being too large to be a letter. */
+static void a_letter_that_is_still_too_large_sheds_its_body(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("");
+    ARRIVE(stand, .id = "m1", .body = "much", .identity = "t/0/1/1");
+    answer(stand, 404);
+    for (int i = 0; i < 2; i++)
+        confirm(stand, -REASON_message_too_large);
+    expect(stand, "call POST / m1 attempt 1; dead m1: service_failed 404 after 1; "
+                  "dead m1: service_failed 404 after 1; "
+                  "dead m1: service_failed 404 after 1 without 4 bytes");
+    confirm(stand, OUTCOME_STORED);
+    expect(stand, "ack m1");
+
+    ARRIVE(stand, .id = "m2", .body = "much");
+    answer(stand, 404);
+    for (int i = 0; i < 2; i++)
+        confirm(stand, -REASON_message_too_large);
+    expect(stand, "call POST / m2 attempt 1; dead m2: service_failed 404 after 1; "
+                  "dead m2: service_failed 404 after 1");
+    pass(stand, 50);
+    confirm(stand, OUTCOME_STORED);
+    expect(stand, "dead m2: service_failed 404 after 1; ack m2");
+    stand_down(stand);
+}
+
 static void a_reply_without_a_taker_is_acked(void **state)
 {
     (void)state;
@@ -169,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_dead_letter_is_posted_until_it_is_stored),
         cmocka_unit_test(what_nobody_stores_is_given_back_and_never_called_again),
         cmocka_unit_test(a_letter_that_is_too_large_sheds_its_headers),
+        cmocka_unit_test(a_letter_that_is_still_too_large_sheds_its_body),
         cmocka_unit_test(a_reply_without_a_taker_is_acked),
         cmocka_unit_test(a_reply_is_posted_again_until_its_deadline),
         cmocka_unit_test(a_reply_that_no_message_can_hold_becomes_a_small_one),
