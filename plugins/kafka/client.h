@@ -44,7 +44,8 @@ struct producer_events {
     void (*on_trouble)(void *owner, const char *why);
     /* This client is of no more use; what it has is still reported. It is to be closed. */
     void (*on_fatal)(void *owner, const char *why);
-    /* Of one topic that was asked for: it is there now (`why` NULL), or it could not be made. */
+    /* Of each topic that was asked for, once: it is there now (`why` NULL), or it could not be
+     * made. */
     void (*on_declared)(void *owner, const char *topic, const char *why, bool made);
     void (*on_closed)(void *owner);
 };

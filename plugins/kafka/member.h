@@ -113,6 +113,8 @@ void member_settle(void *subscription, struct arrival *arrival, enum settlement 
 void member_unsubscribe(void *subscription, struct done *done);
 bool member_may_reply(void *subscription, struct slice reply_to);
 
+/* A topic of dead letters is not there, or no more: it is declared again. */
+void member_topic_gone(struct member *member, const char *topic);
 /* Where dead letters of a topic go. */
 const char *member_dead_topic(const struct member *member, const char *topic);
 

@@ -10,6 +10,7 @@
 /* A letter on its way. */
 struct posted {
     struct shipment shipment;
+    struct member *member; /* which is there as long as what the letter is about */
     struct done *done;
 };
 
@@ -27,6 +28,8 @@ static void on_report(struct shipment *shipment, enum report report, const char 
     if (report != REPORT_STORED)
         kafka_log(shipment->producer->lane, LEVEL_DEBUG, "a dead letter to %s: %s",
                   shipment->destination->name, why != NULL ? why : "not stored");
+    if (report == REPORT_UNKNOWN_TOPIC)
+        member_topic_gone(posted->member, shipment->destination->name);
     free(posted);
     done->on_done(done, results[report]);
 }
@@ -36,10 +39,13 @@ static int ship(struct member *member, const struct record *record, struct done 
     struct posted *posted = calloc(1, sizeof *posted);
     if (posted == NULL)
         return -REASON_overloaded;
+    posted->member = member;
     posted->done = done;
     posted->shipment.on_report = on_report;
     posted->shipment.letter = true;
     int refused = producer_ship(&member->lane->producer, record, &posted->shipment);
+    if (refused == -REASON_unroutable)
+        member_topic_gone(member, record->topic);
     if (refused < 0)
         free(posted);
     return refused;

@@ -458,8 +458,11 @@ static void on_gone(struct handle *handle)
 {
     struct producer_client *client = client_of(handle);
     struct link *link;
-    while ((link = list_take(&client->askings)) != NULL)
-        free(thing_of(link, struct asking, link));
+    while ((link = list_take(&client->askings)) != NULL) {
+        struct asking *asking = thing_of(link, struct asking, link);
+        client->events->on_declared(client->owner, asking->name, "the client is closed", false);
+        free(asking);
+    }
     client->events->on_closed(client->owner);
     free(client);
 }

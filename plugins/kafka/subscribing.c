@@ -46,6 +46,19 @@ void member_declared(struct member *member, const char *topic, const char *why)
     }
 }
 
+/* Whoever cleared dead letters away by deleting their topic did not mean the next ones to get
+ * stuck. */
+void member_topic_gone(struct member *member, const char *topic)
+{
+    for (unsigned i = 0; i < member->wanted_count; i++) {
+        struct wanted *wanted = &member->wanted[i];
+        if (wanted->origin == NULL || strcmp(wanted->wish.name, topic) != 0)
+            continue;
+        wanted->there = false;
+        declare(member, wanted);
+    }
+}
+
 const char *member_dead_topic(const struct member *member, const char *topic)
 {
     for (unsigned i = 0; i < member->wanted_count; i++)

@@ -63,6 +63,27 @@ void kafka_create_topic(struct kafka *kafka, const char *name, unsigned partitio
     list_append(&kafka->topics, &topic->link);
 }
 
+static void free_topic(struct kafka_topic *topic)
+{
+    for (unsigned i = 0; i < topic->partitions; i++) {
+        struct link *link;
+        while ((link = list_take(&topic->logs[i].records)) != NULL) {
+            struct kafka_record *record = thing_of(link, struct kafka_record, link);
+            arena_clear(&record->arena);
+            free(record);
+        }
+    }
+    free(topic);
+}
+
+void kafka_delete_topic(struct kafka *kafka, const char *name)
+{
+    struct kafka_topic *topic = kafka_topic(kafka, name);
+    must(topic != NULL);
+    list_leave(&topic->link);
+    free_topic(topic);
+}
+
 static struct slice copy_of(struct arena *arena, struct slice from)
 {
     return from.at == NULL ? from : from.len == 0 ? SLICE("") : arena_copy(arena, from);
@@ -134,19 +155,6 @@ struct kafka *kafka_new(struct sim *sim, unsigned host)
     list_init(&kafka->producers);
     list_init(&kafka->groups);
     return kafka;
-}
-
-static void free_topic(struct kafka_topic *topic)
-{
-    for (unsigned i = 0; i < topic->partitions; i++) {
-        struct link *link;
-        while ((link = list_take(&topic->logs[i].records)) != NULL) {
-            struct kafka_record *record = thing_of(link, struct kafka_record, link);
-            arena_clear(&record->arena);
-            free(record);
-        }
-    }
-    free(topic);
 }
 
 void kafka_free(struct kafka *kafka)

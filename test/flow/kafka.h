@@ -44,6 +44,8 @@ struct kafka_habits *kafka_habits(struct kafka *kafka);
 void kafka_kill(struct kafka *kafka);
 void kafka_start(struct kafka *kafka);
 void kafka_create_topic(struct kafka *kafka, const char *name, unsigned partitions);
+/* One that no group reads. */
+void kafka_delete_topic(struct kafka *kafka, const char *name);
 /* Members are made to give back what they have and get it anew. */
 void kafka_rebalance(struct kafka *kafka);
 /* The records of a topic, partition by partition. */

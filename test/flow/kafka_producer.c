@@ -282,6 +282,7 @@ static void on_closed(struct sim_event *event)
     while ((link = list_take(&client->wishes)) != NULL) {
         struct wish *wish = thing_of(link, struct wish, link);
         sim_unschedule(client->kafka->sim, &wish->event);
+        client->events->on_declared(client->owner, wish->topic, "closed", false);
         free(wish);
     }
     list_leave(&client->link);

@@ -275,6 +275,35 @@ static void a_stuck_key(uint64_t seed)
     house_close(house);
 }
 
+static unsigned place_poison(struct house *house)
+{
+    unsigned number = place(house);
+    house->book[number].poison = true;
+    return number;
+}
+
+static bool is_dead(void *context)
+{
+    struct house *house = context;
+    look(house);
+    return house->book[house->count].dead;
+}
+
+/* Somebody clears the dead letters away by deleting their topic. */
+static void dead_letters_are_cleared(uint64_t seed)
+{
+    struct house *house = house_open(seed, false, false);
+    place_poison(house);
+    must(sim_run(house->sim, 10 * 1000, is_dead, house));
+    sim_run(house->sim, sim_below(house->sim, 15 * 1000), NULL, NULL);
+    kafka_delete_topic(house->kafka, "orders.inventory.tell.dead");
+    sim_run(house->sim, sim_below(house->sim, 2000), NULL, NULL);
+    place_poison(house);
+    must(sim_run(house->sim, 30 * 1000, is_dead, house));
+    settle(house);
+    house_close(house);
+}
+
 /* --- bad days --------------------------------------------------------------------------------- */
 
 struct trouble {
@@ -478,6 +507,7 @@ static void bad_days(uint64_t seed)
 
 SCENARIO(a_good_day, 40)
 SCENARIO(a_stuck_key, 30)
+SCENARIO(dead_letters_are_cleared, 20)
 SCENARIO(one_fault, 120)
 SCENARIO(bad_days, 120)
 
@@ -486,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_day),
         cmocka_unit_test(test_a_stuck_key),
+        cmocka_unit_test(test_dead_letters_are_cleared),
         cmocka_unit_test(test_one_fault),
         cmocka_unit_test(test_bad_days),
     };
