@@ -331,9 +331,20 @@ static void on_fetched(struct member_client *client, rd_kafka_event_t *event)
             on_message(client, message);
 }
 
+/* Of several partitions some may be refused, and the whole is still called a success. */
+static rd_kafka_resp_err_t refused_commit(const rd_kafka_topic_partition_list_t *partitions)
+{
+    for (int i = 0; partitions != NULL && i < partitions->cnt; i++)
+        if (partitions->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return partitions->elems[i].err;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 static void on_commit(struct member_client *client, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = refused_commit(rd_kafka_event_topic_partition_list(event));
     bool fine = error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET;
     client->events->on_committed(client->owner, fine ? NULL : rd_kafka_err2str(error));
 }

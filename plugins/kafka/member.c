@@ -10,7 +10,7 @@
 #include "core/snapshot.h"
 #include "plugins/kafka/held.h"
 
-enum { COMMIT_MS = 500, LAST_COMMIT_MS = 1000, AGAIN_MS = 20, ALARM_MS = 60000 };
+enum { COMMIT_MS = 500, LAST_COMMIT_MS = 1000, AGAIN_MS = 20, ALARM_MS = 60000, REFUSALS_MOST = 5 };
 
 static void let_go(struct member *member);
 
@@ -315,17 +315,28 @@ static void on_out_of_range(void *owner, const char *topic, int32_t number, cons
     start_tick(member);
 }
 
+/* One that fails while the group rebalances is nothing to speak of; one that goes on failing is,
+ * since nothing else shows it. */
+static void commit_failed(struct member *member, const char *why)
+{
+    bool lasts = ++member->refusals == REFUSALS_MOST;
+    kafka_count(member->lane, "commits_failed", 1);
+    kafka_log(member->lane, lasts ? LEVEL_ERROR : LEVEL_DEBUG,
+              "%s: what is handled cannot be committed, and would come again: %s",
+              member->membership.group, why);
+    member->dirty = member->dirty || !member->revoked;
+    start_tick(member);
+}
+
 static void on_committed(void *owner, const char *why)
 {
     struct member *member = owner;
     assert(member->commits > 0);
     member->commits--;
-    if (why != NULL) {
-        kafka_count(member->lane, "commits_failed", 1);
-        kafka_log(member->lane, LEVEL_DEBUG, "%s: commit: %s", member->membership.group, why);
-        member->dirty = member->dirty || !member->revoked;
-        start_tick(member);
-    }
+    if (why != NULL)
+        commit_failed(member, why);
+    else
+        member->refusals = 0;
     let_go(member);
 }
 

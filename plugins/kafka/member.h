@@ -62,6 +62,7 @@ struct member {
     bool ready;          /* on_ready was told, on_lost not since */
     bool dirty;          /* something was stored since the last commit */
     unsigned commits;    /* under way */
+    unsigned refusals;   /* commits that failed since the last that did not */
     bool revoked;        /* the client waits to be released */
     bool late;           /* what is up, or the last commit, has been waited for long enough */
     bool tried;          /* the commit before letting go */

@@ -248,8 +248,7 @@ static void what_is_made_later_is_read_from_its_first_record(void **state)
     assert_int_equal(produce(bench, "t", "k", "before"), 0);
     until(bench, &bench->reports[REPORT_STORED], 1, "reports");
     rd_kafka_mock_topic_create(bench->cluster, "later", 1, 1);
-    rd_kafka_mock_topic_set_error(bench->cluster, "later",
-                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_topic_set_error(bench->cluster, "later", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 
     const char *topics[] = { "t", "later", NULL };
     const struct membership membership = { .group = "g", .topics = topics, .start = START_LATEST };

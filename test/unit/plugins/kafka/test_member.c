@@ -132,6 +132,48 @@ static void what_is_up_is_waited_for_at_the_end(void **state)
     stand_end(stand);
 }
 
+static void commits_that_go_on_failing_are_said(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 8);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .body = "1");
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; store t/0 11");
+    for (int i = 0; i < 4; i++) {
+        pass(stand, 500);
+        expect(stand, "commit");
+        member_events.on_committed(stand->member, "no right");
+    }
+    expect(stand, "");
+    pass(stand, 500);
+    member_events.on_committed(stand->member, "no right");
+    expect(stand, "commit; says: g: what is handled cannot be committed, and would come again: no "
+                  "right");
+    pass(stand, 500);
+    member_events.on_committed(stand->member, NULL);
+    pass(stand, 500);
+    expect(stand, "commit");
+    stand_down(stand);
+}
+
+/* Nothing is committed for partitions that are no longer ours. */
+static void what_was_taken_is_not_committed(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 8);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .body = "1");
+    settle(stand, "1", SETTLE_HANDLED);
+    stand->trace.len = 0;
+    member_events.on_taken(stand->member);
+    pass(stand, 2000);
+    expect(stand, "says: g: its partitions were given to others; lost; release");
+    COME(stand, .offset = 11, .body = "2");
+    expect(stand, "");
+    stand_down(stand);
+}
+
 static void a_partition_pauses_at_its_span(void **state)
 {
     (void)state;
@@ -198,6 +240,8 @@ int main(void)
         cmocka_unit_test(what_comes_a_second_time_says_so),
         cmocka_unit_test(a_key_waits_for_what_was_up_before),
         cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
+        cmocka_unit_test(commits_that_go_on_failing_are_said),
+        cmocka_unit_test(what_was_taken_is_not_committed),
         cmocka_unit_test(a_partition_pauses_at_its_span),
         cmocka_unit_test(a_full_partition_takes_no_room_from_others),
         cmocka_unit_test(small_records_count_as_what_they_take),
