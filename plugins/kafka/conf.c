@@ -44,6 +44,7 @@ static const struct row consuming[] = {
     { "max.poll.interval.ms", "60000" },
     { "queued.min.messages", "1000" },
     { "queued.max.messages.kbytes", "4096" },
+    { "fetch.max.bytes", "4194304" }, /* of one answer: the queue's limit is looked at before it */
     { NULL, NULL },
 };
 
