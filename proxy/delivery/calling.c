@@ -49,7 +49,7 @@ static void retry(struct delivery *delivery, bool counted, uint64_t asked_ms)
         return;
     }
     if (delivery->lost || subscription->stopping || subscription->paused) {
-        delivery_give_back(delivery);
+        delivery_set_aside(delivery);
         return;
     }
     uint64_t wait = backoff_ms(subscription->worker, policy->backoff_ms, policy->max_backoff_ms,
@@ -83,7 +83,7 @@ static void judge_failure(struct delivery *delivery, enum reason reason, enum ou
     if (is_down(reason, outcome)) {
         /* First, so that what is given back does not come at once again. */
         subscription_pause(delivery->subscription, reasons[reason].text);
-        delivery_give_back(delivery);
+        delivery_set_aside(delivery);
     } else if (reasons[reason].fault == FAULT_CLIENT && reason != REASON_deadline_passed) {
         delivery_kill(delivery, reason);
     } else {

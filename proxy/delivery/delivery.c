@@ -2,7 +2,9 @@
  * delivery.h.
  *
  * Happy path: subscribe, credit, arrivals, each with its passage (passage.c). Service down: credit
- * 0, and a probe asks until the service takes connections; then credit again. Lost connection: the
+ * 0, and a probe asks until the service takes connections; then credit again. Where requests come
+ * as well consuming goes on, so that callers are told (promise 12), and each event is put off until
+ * later, so that none stands before them. Lost connection: the
  * source consumes again by itself, and says on_ready. Stop: unsubscribe, deliveries finish; when
  * the source has nothing unsettled and the last call is gone, the memory goes at the end of that
  * turn.
@@ -75,11 +77,22 @@ void subscription_pause(struct subscription *subscription, const char *why)
     subscription->paused = true;
     observe_event(subscription->worker, "service_down");
     observe_log(subscription->worker, LEVEL_WARNING, subscription->settings->name,
-                "the service is down, nothing is consumed until it is back: %s", why);
-    subscription->source->credit(subscription->own, 0);
+                "the service is down, %s until it is back: %s",
+                subscription->asked ? "events are put off" : "nothing is consumed", why);
+    if (!subscription->asked)
+        subscription->source->credit(subscription->own, 0);
     passage_return(subscription);
     tell_ready(subscription);
     probe_start(&subscription->probe);
+}
+
+void subscription_is_asked(struct subscription *subscription)
+{
+    if (subscription->asked)
+        return;
+    subscription->asked = true;
+    if (subscription->paused && !subscription->stopping)
+        subscription->source->credit(subscription->own, subscription->share);
 }
 
 static void on_service_up(struct probe *probe)

@@ -6,8 +6,8 @@
  *   dead letter or error reply ◀─────────────────────────────────┘ dead: dead letter, then settle
  *
  * Service down: requests that wait are answered at once; events pause the subscription (credit 0,
- * everything given back, nothing counted) until the service takes connections again. Every wait has
- * a bound, every message ends in exactly one of: settled, given back, lost with its connection (and
+ * everything given back, nothing counted) until the service takes connections again, or are put off
+ * for a while where requests come as well. Every wait has a bound, every message ends in exactly one of: settled, given back, lost with its connection (and
  * then comes again).
  */
 #ifndef DELIVERY_DELIVERY_H

@@ -24,13 +24,16 @@ static const bool moves[STAGES][STAGES] = {
                     [STAGE_RETIRING] = true,
                     [STAGE_POSTING] = true,
                     [STAGE_OVER] = true },
-    [STAGE_PARKED] = { [STAGE_CALLING] = true, [STAGE_OVER] = true },
+    [STAGE_PARKED] = { [STAGE_CALLING] = true, [STAGE_POSTING] = true, [STAGE_OVER] = true },
     [STAGE_CALLING] = { [STAGE_WAITING] = true,
                         [STAGE_RETIRING] = true,
                         [STAGE_POSTING] = true,
                         [STAGE_OVER] = true },
     [STAGE_RETIRING] = { [STAGE_POSTING] = true, [STAGE_OVER] = true },
-    [STAGE_WAITING] = { [STAGE_PARKED] = true, [STAGE_CALLING] = true, [STAGE_OVER] = true },
+    [STAGE_WAITING] = { [STAGE_PARKED] = true,
+                        [STAGE_CALLING] = true,
+                        [STAGE_POSTING] = true,
+                        [STAGE_OVER] = true },
     [STAGE_POSTING] = { [STAGE_REPOSTING] = true, [STAGE_OVER] = true },
     [STAGE_REPOSTING] = { [STAGE_POSTING] = true, [STAGE_OVER] = true },
 };
@@ -240,14 +243,20 @@ static void on_timer(struct timer *timer)
 
 static void admit(struct delivery *delivery)
 {
-    const struct subscription *subscription = delivery->subscription;
+    struct subscription *subscription = delivery->subscription;
     bool request = delivery_is_request(delivery);
-    if (subscription->stopping || (subscription->paused && !request)) {
+    if (request)
+        subscription_is_asked(subscription);
+    if (subscription->stopping) {
         delivery_give_back(delivery);
         return;
     }
     if (delivery_is_expired(delivery)) {
         delivery_drop_expired(delivery);
+        return;
+    }
+    if (subscription->paused && !request) {
+        delivery_set_aside(delivery);
         return;
     }
     enum reason reason = examine(delivery);
@@ -335,6 +344,6 @@ void passage_return(struct subscription *subscription)
     list_each_leaving (&subscription->deliveries, link) {
         struct delivery *delivery = thing_of(link, struct delivery, link);
         if (rests(delivery))
-            delivery_give_back(delivery);
+            delivery_set_aside(delivery);
     }
 }

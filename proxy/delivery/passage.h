@@ -98,7 +98,7 @@ void delivery_remember(struct delivery *delivery, unsigned attempts);
 void passage_begin(struct subscription *subscription, struct arrival *arrival);
 /* The connection of everything that is under way is gone. */
 void passage_lost(struct subscription *subscription);
-/* Gives back what only rests, as far as a pause or a stop asks for it. */
+/* Sets aside what only rests, as far as a pause or a stop asks for it. */
 void passage_return(struct subscription *subscription);
 
 /* --- calling.c */
@@ -121,6 +121,9 @@ void delivery_reply_error(struct delivery *delivery, enum reason reason, enum ou
 void delivery_kill(struct delivery *delivery, enum reason reason);
 /* Back to the broker, which brings it again after `wait_ms`. */
 void delivery_put_off(struct delivery *delivery, uint64_t wait_ms);
+/* An event whose service is down makes way: given back, or put off where requests come behind
+ * it. */
+void delivery_set_aside(struct delivery *delivery);
 /* STAGE_REPOSTING is over: the letter is posted again. */
 void delivery_post_again(struct delivery *delivery);
 /* Whether what is being posted is a reply. */

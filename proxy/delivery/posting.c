@@ -14,6 +14,7 @@
 #include "delivery/passage.h"
 #include "observe/observe.h"
 
+#define ASIDE_MS          10000
 #define FIRST_REPOST_MS   100
 #define LONGEST_REPOST_MS 5000
 /* Also what was held for its whole time already is posted more than once before it is given
@@ -188,6 +189,17 @@ void delivery_put_off(struct delivery *delivery, uint64_t wait_ms)
         delivery_kill(delivery, REASON_fields_too_large);
     else
         post(delivery, LETTER_DELAYED, wait_ms);
+}
+
+/* Nothing is burnt by it: its attempts are what they were. */
+void delivery_set_aside(struct delivery *delivery)
+{
+    const struct subscription *subscription = delivery->subscription;
+    worker_timer_stop(subscription->worker, &delivery->timer);
+    if (delivery->lost || subscription->stopping || !subscription->asked)
+        delivery_give_back(delivery);
+    else
+        delivery_put_off(delivery, ASIDE_MS);
 }
 
 /* --- what became of it ------------------------------------------------------------------------ */

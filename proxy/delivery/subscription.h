@@ -30,6 +30,7 @@ struct subscription {
     const struct delivery *suspect;
     bool consuming;
     bool paused;   /* the service is down */
+    bool asked;    /* requests come this way, too: a pause does not end consuming */
     bool stopping; /* subscription_stop was called */
     bool left;     /* the source has said that nothing is unsettled */
     struct done unsubscribed;
@@ -39,6 +40,8 @@ struct subscription {
 /* The service takes no connections: consumes no more, gives back what waits, and asks it until
  * it does. */
 void subscription_pause(struct subscription *subscription, const char *why);
+/* A request has come. */
+void subscription_is_asked(struct subscription *subscription);
 /* A delivery is gone: looks whether that was the last thing to wait for. */
 void subscription_check_end(struct subscription *subscription);
 

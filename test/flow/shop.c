@@ -167,6 +167,25 @@ void shop_reload(struct shop *shop)
     sidecar_reload(shop->inventory_sidecar, other);
 }
 
+/* A copy of a configuration, with a text in place of another that is as long. */
+static const char *changed(char *copy, const char *config, const char *from, const char *to)
+{
+    must(strlen(config) < sizeof(((struct shop *)NULL)->other_config[0]));
+    must(strlen(from) == strlen(to));
+    strcpy(copy, config);
+    memcpy(strstr(copy, from), to, strlen(to));
+    return copy;
+}
+
+void shop_share_queue(struct shop *shop)
+{
+    sidecar_reload(shop->orders, changed(shop->other_config[0], orders_config, "inventory.tell\"",
+                                         "inventory.ask\" "));
+    sidecar_reload(shop->inventory_sidecar,
+                   changed(shop->other_config[1], inventory_config, "/await\"", "/*\"    "));
+    sim_run(shop->sim, 2000, NULL, NULL);
+}
+
 static bool is_done(void *context)
 {
     return customer_done(((struct shop *)context)->customer);

@@ -51,6 +51,8 @@ unsigned shop_order(struct shop *shop, enum way way);
 unsigned shop_foreign_order(struct shop *shop, const char *path);
 /* Another configuration for both sidecars that says the same but for sizes and times. */
 void shop_reload(struct shop *shop);
+/* From now on requests and events go through one queue. */
+void shop_share_queue(struct shop *shop);
 /* Runs until every call is over. */
 void shop_wait(struct shop *shop);
 /* What must hold at the end, after everything was mended and so much time has passed. */

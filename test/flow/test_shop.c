@@ -128,6 +128,30 @@ static void the_caller_drains(uint64_t seed)
     shop_close(shop);
 }
 
+/* Promises 12 and 15 in one queue: while inventory is down callers are told at once, however many
+ * events wait in it, and these are burnt by nothing. */
+static void one_queue_for_both(uint64_t seed)
+{
+    struct shop *shop = shop_open(seed, false);
+    shop_share_queue(shop);
+    shop_order(shop, WAY_AWAIT);
+    shop_wait(shop);
+    service_kill(shop->inventory);
+    for (int i = 0; i < 20; i++) {
+        for (uint64_t n = sim_below(shop->sim, 20); n > 0; n--)
+            shop_order(shop, WAY_EVENT);
+        unsigned number = shop_order(shop, WAY_AWAIT);
+        sim_run(shop->sim, 1000, NULL, NULL);
+        must(shop->book[number].purchase->over);
+        must(shop->book[number].purchase->status == 503);
+    }
+    service_start(shop->inventory);
+    shop_settle(shop);
+    must(!rabbit_has_queue(shop->rabbit, "inventory.ask.dead") ||
+         rabbit_depth(shop->rabbit, "inventory.ask.dead") == 0);
+    shop_close(shop);
+}
+
 /* --- bad days: a fault begins, lasts, and ends ------------------------------------------------ */
 
 struct trouble {
@@ -433,6 +457,7 @@ SCENARIO(a_crowd, 10)
 SCENARIO(reloads_under_load, 20)
 SCENARIO(the_receiver_drains, 20)
 SCENARIO(the_caller_drains, 20)
+SCENARIO(one_queue_for_both, 20)
 SCENARIO(one_fault, 160)
 SCENARIO(bad_days, 60)
 SCENARIO(worse_days, 40)
@@ -446,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_reloads_under_load),
         cmocka_unit_test(test_the_receiver_drains),
         cmocka_unit_test(test_the_caller_drains),
+        cmocka_unit_test(test_one_queue_for_both),
         cmocka_unit_test(test_one_fault),
         cmocka_unit_test(test_bad_days),
         cmocka_unit_test(test_worse_days),

@@ -98,7 +98,8 @@ static void requests_are_answered_while_events_wait(void **state)
     ARRIVE(stand, .id = "m1");
     fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
     ARRIVE(stand, .id = "r2", .reply_to = "reply.a");
-    expect(stand, "call POST / m1 attempt 1; credit 0; back m1; call POST / r2 attempt 1");
+    expect(stand,
+           "call POST / m1 attempt 1; credit 0; back m1; credit 16; call POST / r2 attempt 1");
     fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
     stand->trace.at[20] = '\0';
     assert_string_equal((const char *)stand->trace.at, "retire r2; reply 503");
@@ -106,6 +107,47 @@ static void requests_are_answered_while_events_wait(void **state)
     confirm(stand, OUTCOME_STORED);
     expect(stand, "ack r2");
     subscription_stop(stand->subscription);
+    stand_down(stand);
+}
+
+/* A queue of both: no event stands before a request whose caller is to be told. */
+static void events_are_put_off_where_requests_come_as_well(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("concurrency = 1;");
+    ARRIVE(stand, .id = "r1", .reply_to = "reply.a");
+    answer(stand, 200);
+    confirm(stand, OUTCOME_STORED);
+    stand->trace.len = 0;
+
+    ARRIVE(stand, .id = "m0");
+    answer(stand, 500); /* waits to be tried again */
+    ARRIVE(stand, .id = "m1");
+    ARRIVE(stand, .id = "m2"); /* waits for a place */
+    fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
+    expect(stand, "call POST / m0 attempt 1; call POST / m1 attempt 1; delay m0 by 10000 after 1; "
+                  "delay m2 by 10000 after 0; delay m1 by 10000 after 0");
+    ARRIVE(stand, .id = "m3", .attempts = 2);
+    pass(stand, 200);
+    expect(stand, "delay m3 by 10000 after 2; resolve 127.0.0.1:8080");
+    for (int i = 0; i < 4; i++)
+        confirm(stand, OUTCOME_STORED);
+    expect(stand, "ack m0; ack m2; ack m1; ack m3");
+    assert_false(subscription_ready(stand->subscription));
+    ARRIVE(stand, .id = "r2", .reply_to = "reply.a");
+    fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
+    stand->trace.at[51] = '\0';
+    assert_string_equal((const char *)stand->trace.at,
+                        "call POST / r2 attempt 1; retire r2; reply 503 to r");
+    stand->trace.len = 0;
+    confirm(stand, OUTCOME_STORED);
+
+    resolved(stand, "127.0.0.1:8080");
+    connected(stand, true);
+    expect(stand, "ack r2; dial 8080; credit 1");
+    ARRIVE(stand, .id = "m3", .attempts = 2);
+    answer(stand, 200);
+    expect(stand, "call POST / m3 attempt 3; ack m3");
     stand_down(stand);
 }
 
@@ -203,6 +245,7 @@ int main(void)
         cmocka_unit_test(the_probe_never_asks_in_a_tight_circle),
         cmocka_unit_test(a_connection_that_hangs_is_given_up),
         cmocka_unit_test(requests_are_answered_while_events_wait),
+        cmocka_unit_test(events_are_put_off_where_requests_come_as_well),
         cmocka_unit_test(a_request_alone_pauses_nothing),
         cmocka_unit_test(a_stop_ends_the_probe),
         cmocka_unit_test(a_lost_connection_is_not_ready),
