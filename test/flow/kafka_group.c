@@ -157,6 +157,8 @@ static void on_speak(struct sim_event *event)
     }
     must(member->state == TOLD);
     member->state = REVOKING;
+    trace(member->kafka->sim, "kafka: %s %s", member->node->name,
+          saying == REVOKED ? "is to give back what it has" : "has lost what it had");
     if (saying == REVOKED)
         member->events->on_revoked(member->owner);
     else
@@ -165,13 +167,19 @@ static void on_speak(struct sim_event *event)
 
 /* --- rebalancing ------------------------------------------------------------------------------ */
 
+/* Whether it is given a part. */
+static bool is_counted(const struct member_client *member)
+{
+    return !member->expelled && !(member->closing && member->state == OUT);
+}
+
 /* Range-like: the partitions of each topic in turn. */
 static void share_out(struct group *group, unsigned members)
 {
     unsigned number = 0;
     list_each (&group->members, link) {
         struct member_client *member = thing_of(link, struct member_client, link);
-        if (member->expelled)
+        if (!is_counted(member))
             continue;
         member->count = 0;
         for (unsigned t = 0; member->topics[t] != NULL; t++) {
@@ -194,15 +202,20 @@ static void share_out(struct group *group, unsigned members)
     }
 }
 
+/* What it was to be given is no more said. */
+static void keep_silent(struct member_client *member)
+{
+    sim_unschedule(member->kafka->sim, &member->speak);
+    member->saying = NOTHING;
+}
+
 /* It lost what it has, and learns of that when it hears us again. */
 static void expel(struct member_client *member)
 {
     member->expelled = true;
     member->group->rebalancing = true;
-    if (member->saying == ASSIGNED) {
-        sim_unschedule(member->kafka->sim, &member->speak);
-        member->saying = NOTHING;
-    }
+    if (member->saying == ASSIGNED)
+        keep_silent(member);
 }
 
 static void welcome_back(struct member_client *member)
@@ -241,7 +254,7 @@ static void on_look(struct sim_event *event)
     bool released = true;
     list_each (&group->members, link) {
         struct member_client *member = thing_of(link, struct member_client, link);
-        if (member->expelled)
+        if (!is_counted(member))
             continue;
         members++;
         if (member->state == TOLD && member->saying == NOTHING)
@@ -405,6 +418,8 @@ void sim_member_close(struct member_client *member)
     struct sim *sim = member->kafka->sim;
     must(!member->closing);
     member->closing = true;
+    if (member->saying == ASSIGNED)
+        keep_silent(member);
     if (member->state == OUT)
         sim_schedule(sim, &member->closed, sim_below(sim, 5000));
     else if (member->state == TOLD && member->saying == NOTHING)

@@ -55,6 +55,9 @@ struct house {
     unsigned count;
     unsigned failing_percent, hanging_percent;
     unsigned stuck_key; /* KEYS: none; else inventory answers 500 to it */
+    bool slow;          /* inventory takes up to a second and a half */
+    uint64_t busy_until_ms[KEYS];
+    char other_config[2048]; /* inventory's, after a reload */
     bool calm;
 };
 
@@ -102,6 +105,14 @@ static void check_turn(struct house *house, const struct order *order)
     must(walk.there);
 }
 
+/* Of one key never two at once, whatever the group does meanwhile. */
+static void take_time(struct house *house, unsigned key, struct service_answer *answer)
+{
+    answer->after_us = sim_below(house->sim, 1500 * 1000);
+    must(sim_now_ms(house->sim) >= house->busy_until_ms[key]);
+    house->busy_until_ms[key] = sim_now_ms(house->sim) + answer->after_us / 1000;
+}
+
 static void on_request(void *context, const struct http_text *request,
                        struct service_answer *answer)
 {
@@ -115,6 +126,8 @@ static void on_request(void *context, const struct http_text *request,
           order->key);
     answer->after_us = sim_chance(sim, 80) ? sim_below(sim, 5000) : sim_below(sim, 200 * 1000);
     answer->hang = sim_chance(sim, house->hanging_percent);
+    if (house->slow)
+        take_time(house, order->key, answer);
     answer->status = order->poison                             ? 404
                      : order->key == house->stuck_key          ? 500
                      : sim_chance(sim, house->failing_percent) ? 500
@@ -271,6 +284,54 @@ static void a_stuck_key(uint64_t seed)
     sim_run(house->sim, 3000, NULL, NULL);
     for (unsigned number = 1; number <= house->count; number++)
         must(house->book[number].key == house->stuck_key || house->book[number].done == 1);
+    settle(house);
+    house_close(house);
+}
+
+/* Inventory's configuration with a text in place of another that is as long, by SIGHUP. */
+static void reload(struct house *house, const char *from, const char *to)
+{
+    must(sizeof(inventory_config) <= sizeof(house->other_config) && strlen(from) == strlen(to));
+    memcpy(house->other_config, inventory_config, sizeof(inventory_config));
+    memcpy(strstr(house->other_config, from), to, strlen(to));
+    for (unsigned i = 0; i < 2 && house->inventory[i] != NULL; i++)
+        sidecar_reload(house->inventory[i], house->other_config);
+}
+
+/* Rebalances come faster than inventory answers, and nobody waits for it. */
+static void a_hasty_group(uint64_t seed)
+{
+    struct house *house = house_open(seed, false, false);
+    house->slow = true;
+    reload(house, "handover = \"2500ms\"", "handover = \"0100ms\"");
+    for (int i = 0; i < 12; i++) {
+        some(house, 6);
+        sim_run(house->sim, sim_below(house->sim, 1500), NULL, NULL);
+        kafka_rebalance(house->kafka);
+    }
+    settle(house);
+    house_close(house);
+}
+
+static bool is_drained(void *context)
+{
+    return sidecar_drained(((struct house *)context)->inventory[0]);
+}
+
+/* Promise 23: what is in hand is finished, what is not is left for the next one, and the group does
+ * without this member at once. */
+static void the_receiver_drains(uint64_t seed)
+{
+    struct house *house = house_open(seed, false, seed % 2 == 0);
+    for (int i = 0; i < 4; i++) {
+        some(house, 20);
+        sidecar_terminate(house->inventory[0]);
+        some(house, 10);
+        must(sim_run(house->sim, 5000, is_drained, house));
+        sidecar_start(house->inventory[0]);
+        if (sim_chance(house->sim, 50))
+            reload(house, "concurrency = 4", i % 2 == 0 ? "concurrency = 2" : "concurrency = 8");
+    }
     settle(house);
     house_close(house);
 }
@@ -507,6 +568,8 @@ static void bad_days(uint64_t seed)
 
 SCENARIO(a_good_day, 40)
 SCENARIO(a_stuck_key, 30)
+SCENARIO(a_hasty_group, 30)
+SCENARIO(the_receiver_drains, 30)
 SCENARIO(dead_letters_are_cleared, 20)
 SCENARIO(one_fault, 120)
 SCENARIO(bad_days, 120)
@@ -516,6 +579,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_day),
         cmocka_unit_test(test_a_stuck_key),
+        cmocka_unit_test(test_a_hasty_group),
+        cmocka_unit_test(test_the_receiver_drains),
         cmocka_unit_test(test_dead_letters_are_cleared),
         cmocka_unit_test(test_one_fault),
         cmocka_unit_test(test_bad_days),
