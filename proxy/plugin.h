@@ -168,6 +168,9 @@ struct source {
     /* Arrivals that belong together come one at a time, and what waits for its next attempt keeps
      * its place: nothing is put off (no LETTER_DELAYED), and what waits takes no credit. */
     bool keeps_order;
+    /* Whatever the table of a subscription's settings cannot say; on the control thread. 0, or -1
+     * with complaints. NULL: that is all. */
+    int (*check)(const struct values *values, const char *service, struct complaints *complaints);
     /* Starts consuming, and goes on over reconnections. `values` is the subscription's block. 0
      * or -1 (no lane). */
     int (*subscribe)(void *lane, const struct values *values, struct intake *intake,

@@ -248,6 +248,47 @@ static bool check_topics(const struct value *topics, struct complaints *complain
     return fine;
 }
 
+/* The topic that dead letters of another go to. */
+static bool check_dead_topic(const char *name, const struct value *topics, struct place place,
+                             struct complaints *complaints)
+{
+    const char *flaw = topic_flaw(name);
+    for (size_t i = 0; i < topics->count && flaw == NULL; i++)
+        if (strcmp(name, topics->texts[i]) == 0)
+            flaw = "it is consumed itself";
+    if (flaw != NULL)
+        complain(complaints, place, "dead letters cannot go to '%s': %s", name, flaw);
+    return flaw == NULL;
+}
+
+int kafka_check(const struct values *values, const char *service, struct complaints *complaints)
+{
+    const struct value *topics = values_get(values, "topics");
+    const char *dead = values_text(values, "dead_letter"), *group = values_text(values, "group");
+    if (!check_topics(topics, complaints))
+        return -1;
+    if (dead != NULL)
+        return check_dead_topic(dead, topics, values_place(values, "dead_letter"), complaints) ? 0
+                                                                                               : -1;
+    bool fine = true;
+    for (size_t i = 0; i < topics->count && fine; i++) {
+        struct bytes name = { 0 };
+        if (group != NULL)
+            bytes_printf(&name, "%s.%s.dead", topics->texts[i], group);
+        else
+            bytes_printf(&name, "%s.%s.%s.dead", topics->texts[i], service,
+                         values_text(values, "name"));
+        bytes_byte(&name, '\0');
+        if (name.full)
+            abort();
+        fine = check_dead_topic((const char *)name.at, topics,
+                                values_place(values, group != NULL ? "group" : "topics"),
+                                complaints);
+        bytes_free(&name);
+    }
+    return fine ? 0 : -1;
+}
+
 static bool read_key(const struct values *route, const struct values *block,
                      struct complaints *complaints, struct key_source *key)
 {

@@ -44,5 +44,7 @@ void kafka_close(void *instance);
 int kafka_prepare(void *instance, enum style style, const struct values *route,
                   const struct values *block, struct complaints *complaints, void **settings);
 void kafka_release(void *settings);
+/* The function of this name in struct source. */
+int kafka_check(const struct values *values, const char *service, struct complaints *complaints);
 
 #endif

@@ -2,9 +2,8 @@
  *
  * Happy path: member_subscribe reads the subscription's block and opens a client, which joins the
  * group by itself; as soon as the producer is up, missing topics are declared: those of dead
- * letters in any case, the subscription's own where it says so. Failures: names that are none of
- * Kafka's (no subscription), topics that cannot be declared (said once, tried again: who may not
- * create topics has them made by others).
+ * letters in any case, the subscription's own where it says so. Failures: topics that cannot be
+ * declared (said once, tried again: who may not create topics has them made by others).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -88,20 +87,20 @@ static int declared_number(const struct values *values, const char *key)
     return values_has(declare, key) ? (int)values_number(declare, key) : -1;
 }
 
-/* The topics themselves where that is asked for, and a topic for the dead letters of each. */
-static bool want(struct member *member, const struct values *values)
+/* The topics themselves where that is asked for, and a topic for the dead letters of each. Their
+ * names were checked (settings.c). */
+static void want(struct member *member, const struct values *values)
 {
     const struct value *topics = values_get(values, "topics");
     const char *dead = values_text(values, "dead_letter");
     member->wanted = arena_get(&member->arena, 2 * topics->count * sizeof *member->wanted);
-    bool fine = true;
-    for (size_t i = 0; i < topics->count && fine; i++) {
+    for (size_t i = 0; i < topics->count; i++) {
         struct topic_wish wish = { .replication = declared_number(values, "replication") };
         wish.name = topics->texts[i];
         wish.partitions = declared_number(values, "partitions");
         if (values_has(values, "declare"))
             member->wanted[member->wanted_count++] = (struct wanted){ .wish = wish };
-        fine = topic_flaw(wish.name) == NULL;
+        assert(topic_flaw(wish.name) == NULL);
         wish.partitions = 1;
         wish.keep = true;
         wish.name = dead != NULL ? dead
@@ -109,13 +108,8 @@ static bool want(struct member *member, const struct values *values)
                                            member->membership.group);
         member->wanted[member->wanted_count++] = (struct wanted){ .wish = wish,
                                                                   .origin = topics->texts[i] };
-        if (fine && topic_flaw(wish.name) == NULL)
-            continue;
-        kafka_log(member->lane, LEVEL_ERROR, "'%s' is no name of a topic",
-                  fine ? wish.name : topics->texts[i]);
-        fine = false;
+        assert(topic_flaw(wish.name) == NULL);
     }
-    return fine;
 }
 
 static struct member *allocate(struct lane *lane, const struct values *values,
@@ -151,12 +145,11 @@ int member_subscribe(void *at, const struct values *values, struct intake *intak
     struct member *member = allocate(lane, values, intake);
     struct client_settings settings = kafka_client_settings(lane);
     char why[256] = "";
-    if (want(member, values))
-        member->client = kafka_library.member_open(lane->worker, &settings, &member->membership,
-                                                   &member_events, member, why, sizeof why);
+    want(member, values);
+    member->client = kafka_library.member_open(lane->worker, &settings, &member->membership,
+                                               &member_events, member, why, sizeof why);
     if (member->client == NULL) {
-        if (why[0] != '\0')
-            kafka_log(lane, LEVEL_ERROR, "group %s: %s", member->membership.group, why);
+        kafka_log(lane, LEVEL_ERROR, "group %s: %s", member->membership.group, why);
         arena_clear(&member->arena);
         free(member);
         return -1;

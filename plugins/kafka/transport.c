@@ -13,6 +13,7 @@ static const struct setting no_settings[] = { { 0 } };
 
 static const struct source source = {
     .keeps_order = true,
+    .check = kafka_check,
     .subscribe = member_subscribe,
     .credit = member_credit,
     .publish = post_letter,

@@ -320,6 +320,11 @@ static void build_subscription(struct building *building, struct subscription_se
     };
     if (building->registry->stats != NULL)
         settings->stats = stats_route(building->registry->stats, "subscription", settings->name);
+    const struct source *source = settings->broker != NULL ? settings->broker->transport->source
+                                                           : NULL;
+    if (source != NULL && source->check != NULL &&
+        source->check(values, snapshot->service, building->complaints) < 0)
+        assert(building->complaints->errors > 0);
 }
 
 static void build_subscriptions(struct building *building)

@@ -194,6 +194,40 @@ static void mistakes_in_a_route_are_told(void **state)
     }
 }
 
+static void mistakes_in_a_subscription_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subscription, *word; /* NULL: there is none */
+    } rows[] = {
+        { "topics = ( \"a\", \"b\" );", NULL },
+        { "topics = ( \"a\", \"a\" );", "named twice" },
+        { "topics = ( \"a b\" );", "letters, digits" },
+        { "topics = \"a\"; group = \"my group\";", "cannot go to 'a.my group.dead'" },
+        { "topics = ( \"a\", \"a.g.dead\" ); group = \"g\";", "consumed itself" },
+        { "topics = \"a\"; group = \"my group\"; dead_letter = \"d\";", NULL },
+        { "topics = \"a\"; dead_letter = \"a\";", "consumed itself" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct file file;
+        char text[512];
+        complaints_init(&file.complaints);
+        snprintf(text, sizeof text,
+                 "brokers = ( { name = \"k\"; plugin = \"kafka\"; bootstrap = \"a:9092\"; } );\n"
+                 "subscriptions = ( { name = \"s\"; broker = \"k\"; start = \"latest\"; "
+                 "deliver = \"http://127.0.0.1:1\"; %s } );\n",
+                 rows[i].subscription);
+        file.config = config_load_text("test.cfg", slice_text(text), &catalog, &file.complaints);
+        assert_int_equal(file.complaints.errors, 0);
+        const struct values *values = values_get(file.config->top, "subscriptions")->groups[0];
+        int result = kafka_check(values, "inventory", &file.complaints);
+        assert_int_equal(result, rows[i].word == NULL ? 0 : -1);
+        if (rows[i].word != NULL)
+            expect_complaint(&file, rows[i].word);
+        unload(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_property_that_breaks_a_promise_is_refused),
         cmocka_unit_test(a_secret_is_never_repeated),
         cmocka_unit_test(mistakes_in_a_route_are_told),
+        cmocka_unit_test(mistakes_in_a_subscription_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
