@@ -29,6 +29,7 @@ static const struct row producing[] = {
     { "enable.idempotence", "true" },
     { "partitioner", "murmur2_random" },
     { "linger.ms", "0" },
+    { "batch.size", "65536" }, /* a topic refuses a batch larger than its max.message.bytes whole */
     { "request.timeout.ms", "5000" },
     { "message.timeout.ms", "30000" }, /* no deadline of ours: how long librdkafka tries */
     { NULL, NULL },

@@ -305,12 +305,21 @@ int producer_refusal(const struct producer *producer)
     return producer->trouble[0] != '\0' ? -REASON_broker_down : -REASON_broker_blocked;
 }
 
+/* Records are sent in batches, and a topic refuses one that is too large whole: a record of it that
+ * would fit alone is not too large. */
+static bool fits_alone(const struct shipment *shipment)
+{
+    return shipment->destination->limit >= shipment->bytes;
+}
+
 static void on_report(void *owner, void *token, enum report report, const char *why)
 {
     (void)owner;
     struct shipment *shipment = token;
     struct producer *producer = shipment->producer;
     assert(report < REPORTS && producer->count > 0 && producer->bytes >= shipment->bytes);
+    if (report == REPORT_TOO_LARGE && fits_alone(shipment))
+        report = REPORT_NOT_STORED;
     static const char *const counts[REPORTS] = {
         [REPORT_STORED] = "stored",
         [REPORT_NOT_STORED] = "not_stored",

@@ -84,6 +84,13 @@ void kafka_delete_topic(struct kafka *kafka, const char *name)
     free_topic(topic);
 }
 
+void kafka_limit_topic(struct kafka *kafka, const char *name, size_t bytes)
+{
+    struct kafka_topic *topic = kafka_topic(kafka, name);
+    must(topic != NULL);
+    topic->limit = bytes;
+}
+
 static struct slice copy_of(struct arena *arena, struct slice from)
 {
     return from.at == NULL ? from : from.len == 0 ? SLICE("") : arena_copy(arena, from);

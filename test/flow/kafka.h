@@ -46,6 +46,8 @@ void kafka_start(struct kafka *kafka);
 void kafka_create_topic(struct kafka *kafka, const char *name, unsigned partitions);
 /* One that no group reads. */
 void kafka_delete_topic(struct kafka *kafka, const char *name);
+/* It takes no batch of records that is larger. */
+void kafka_limit_topic(struct kafka *kafka, const char *name, size_t bytes);
 /* Members are made to give back what they have and get it anew. */
 void kafka_rebalance(struct kafka *kafka);
 /* The records of a topic, partition by partition. */

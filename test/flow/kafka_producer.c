@@ -13,7 +13,7 @@
 #include "kafka_state.h"
 #include "seeds.h"
 
-enum { AGAIN_US = 300 * 1000, GIVE_UP_MS = 30 * 1000, PROBE_US = 1000 * 1000 };
+enum { AGAIN_US = 300 * 1000, GIVE_UP_MS = 30 * 1000, PROBE_US = 1000 * 1000, BATCH_BYTES = 65536 };
 
 enum journey { QUEUED, FLYING, ANSWERING, REPORTED };
 
@@ -95,6 +95,20 @@ static void store(struct sending *sending)
     sending->stored = true;
 }
 
+/* What is sent to a topic at a time is one batch, whatever a single record would need. */
+static size_t batch_of(const struct sending *sending)
+{
+    size_t batch = sending->copy.value.len;
+    list_each (&sending->client->sendings, link) {
+        const struct sending *other = thing_of(link, struct sending, link);
+        bool joins = other != sending && other->journey == FLYING && !other->left &&
+                     strcmp(other->topic, sending->topic) == 0;
+        if (joins && batch + other->copy.value.len <= BATCH_BYTES)
+            batch += other->copy.value.len;
+    }
+    return batch;
+}
+
 /* The request arrives, or it does not and goes again. */
 static void arrive(struct sending *sending)
 {
@@ -109,8 +123,13 @@ static void arrive(struct sending *sending)
             sim_schedule(sim, &sending->event, AGAIN_US);
         return;
     }
-    if (kafka_topic(kafka, sending->topic) == NULL) {
+    const struct kafka_topic *topic = kafka_topic(kafka, sending->topic);
+    if (topic == NULL) {
         report_in(sending, REPORT_UNKNOWN_TOPIC, 1000);
+        return;
+    }
+    if (!sending->left && topic->limit > 0 && batch_of(sending) > topic->limit) {
+        report_in(sending, REPORT_TOO_LARGE, sim_below(sim, 1000));
         return;
     }
     if (!sending->left && sim_chance(sim, kafka->habits.refuse_percent)) {
@@ -207,9 +226,12 @@ void kafka_producers_cut(struct kafka *kafka)
 
 static void tell_topics(struct producer_client *client)
 {
-    list_each (&client->kafka->topics, link)
-        client->events->on_topic(client->owner, thing_of(link, struct kafka_topic, link)->name,
-                                 true);
+    list_each (&client->kafka->topics, link) {
+        const struct kafka_topic *topic = thing_of(link, struct kafka_topic, link);
+        client->events->on_topic(client->owner, topic->name, true);
+        if (topic->limit > 0)
+            client->events->on_limit(client->owner, topic->name, topic->limit);
+    }
 }
 
 static void on_probe(struct sim_event *event)

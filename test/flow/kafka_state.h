@@ -16,6 +16,7 @@ struct kafka_topic {
     struct link link;
     char name[TOPIC_NAME_MAX + 1];
     unsigned partitions;
+    size_t limit; /* of a batch; 0: none */
     struct log logs[PARTITIONS_MOST];
 };
 

@@ -1,0 +1,116 @@
+/* What a caller is told of its event when something about Kafka or the configuration changes under
+ * it: sizes, windows, reloads. Whole sidecars on virtual time; test_kafka.c has the bad days. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "customer.h"
+#include "kafka.h"
+#include "seeds.h"
+#include "sidecar.h"
+
+#define CONFIG(broker, event)                                                                    \
+    "service = \"orders\"; instance = \"orders-1\";\n"                                           \
+    "listeners = ( { name = \"outbound\"; address = \"10.0.0.1:15001\"; host = \"inventory\"; }" \
+    " );\n"                                                                                      \
+    "brokers = ( { name = \"kafka\"; plugin = \"kafka\"; bootstrap = \"10.0.0.3:9092\"; " broker \
+    " } );\n"                                                                                    \
+    "routes = ( { name = \"tell\"; style = \"event\"; timeout = \"3s\"; event = { " event        \
+    " }; } );\n"
+#define ONE_TOPIC "broker = \"kafka\"; topics = ( \"orders\" );"
+
+struct world {
+    struct sim *sim;
+    struct customer *customer;
+    struct kafka *kafka;
+    struct sidecar *orders;
+};
+
+static struct world open_world(uint64_t seed, const char *config)
+{
+    struct world world = { .sim = sim_new(seed) };
+    world.customer = customer_new(world.sim, "customer", 1);
+    world.kafka = kafka_new(world.sim, 3);
+    kafka_create_topic(world.kafka, "orders", 1);
+    kafka_create_topic(world.kafka, "copies", 1);
+    kafka_limit_topic(world.kafka, "copies", 20000);
+    world.orders = sidecar_new(world.sim, "orders", 1, config);
+    sim_run(world.sim, 2000, NULL, NULL);
+    return world;
+}
+
+static void close_world(struct world *world)
+{
+    sidecar_free(world->orders);
+    kafka_free(world->kafka);
+    customer_free(world->customer);
+    sim_free(world->sim);
+}
+
+static struct purchase *place(struct world *world, size_t bytes)
+{
+    static uint8_t body[65536];
+    must(bytes <= sizeof(body));
+    memset(body, 'x', sizeof(body));
+    struct address address = sim_address(sidecar_node(world->orders), 15001);
+    struct purchase *purchase = customer_call(world->customer, &address, "POST", "/event", "",
+                                              slice_of(body, bytes));
+    sim_finish_turn(customer_node(world->customer));
+    return purchase;
+}
+
+static bool is_done(void *context)
+{
+    return customer_done(((struct world *)context)->customer);
+}
+
+static void count_record(const struct kafka_record *record, unsigned partition, void *context)
+{
+    (void)record;
+    (void)partition;
+    ++*(unsigned *)context;
+}
+
+static unsigned records_in(struct world *world, const char *topic)
+{
+    unsigned count = 0;
+    kafka_each(world->kafka, topic, count_record, &count);
+    return count;
+}
+
+/* Its batch was too large, not the record: whoever is told 413 would never try again. */
+static void what_fits_is_never_too_large(uint64_t seed)
+{
+    enum { CALLS = 20 };
+    struct world world = open_world(seed, CONFIG("", "broker = \"kafka\"; topics = \"copies\";"));
+    struct purchase *purchases[CALLS];
+    for (unsigned i = 0; i < CALLS; i++)
+        purchases[i] = place(&world, 6000);
+    struct purchase *large = place(&world, 21000);
+    must(sim_run(world.sim, 10 * 1000, is_done, &world));
+    unsigned stored = 0, refused = 0;
+    for (unsigned i = 0; i < CALLS; i++) {
+        stored += purchases[i]->status == 202;
+        refused += purchases[i]->status == 503 && strcmp(purchases[i]->executed, "no") == 0;
+    }
+    must(stored + refused == CALLS && refused > 0);
+    must(records_in(&world, "copies") == stored);
+    must(large->status == 413 && strcmp(large->executed, "no") == 0);
+    close_world(&world);
+}
+
+SCENARIO(what_fits_is_never_too_large, 20)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_fits_is_never_too_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
