@@ -108,8 +108,8 @@ struct client_settings {
 };
 
 struct kafka_library {
-    /* What is wrong with a property of that name and value, or NULL. The text is written into
-     * `why`. */
+    /* What is wrong with a property of that name and value, or NULL. The text may be written into
+     * `why`; the value is not in it. */
     const char *(*check)(const char *name, const char *value, char *why, size_t room);
 
     /* NULL with a text in `why`. */

@@ -156,18 +156,25 @@ static void a_property_that_breaks_a_promise_is_refused(void **state)
 static void a_secret_is_never_repeated(void **state)
 {
     (void)state;
-    struct file file;
-    load(&file, "bootstrap = \"a:9092\"; properties = ( \"sasl.passwrd=hunter2\" );",
-         "topics = \"x\";");
-    assert_null(open_broker(&file));
-    char *told = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&told, &len);
-    complaints_print(&file.complaints, out, false);
-    fclose(out);
-    assert_non_null(strstr(told, "sasl.passwrd"));
-    free(told);
-    unload(&file);
+    static const char *const properties[] = { "sasl.passwrd=1618033", "security.protocol=1618033",
+                                              "linger.ms=16180339887", "acks=1618033" };
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+        struct file file;
+        char broker[256];
+        snprintf(broker, sizeof broker, "bootstrap = \"a:9092\"; properties = ( \"%s\" );",
+                 properties[i]);
+        load(&file, broker, "topics = \"x\";");
+        assert_null(open_broker(&file));
+        char *told = NULL;
+        size_t len = 0;
+        FILE *out = open_memstream(&told, &len);
+        complaints_print(&file.complaints, out, false);
+        fclose(out);
+        assert_non_null(strstr(told, "the property '"));
+        assert_null(strstr(told, "1618033"));
+        free(told);
+        unload(&file);
+    }
 }
 
 static void mistakes_in_a_route_are_told(void **state)
