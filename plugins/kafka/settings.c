@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "core/snapshot.h"
 
@@ -121,6 +122,9 @@ static const struct {
     { "log.queue", "it is Shunt's own" },
     { "opaque", "it is Shunt's own" },
     { "plugin.library.paths", "it would load code into Shunt" },
+    { "ssl.engine.location", "it would load code into Shunt" },
+    { "test.mock.", PROMISE("an answer of 2xx means a broker, not this process's memory") },
+    { "offset.store.", PROMISE("only what was handled is committed, and to the group") },
     { "bootstrap.servers", SETTING("bootstrap") },
     { "metadata.broker.list", SETTING("bootstrap") },
     { "message.max.bytes", SETTING("max_message") },
@@ -129,12 +133,44 @@ static const struct {
     { "queue.buffering.backpressure.threshold", "it is Shunt's own" },
 };
 
-static const char *refusal_of(const char *name)
+/* Values with which TLS protects nothing. */
+static const char *const unverified[][2] = {
+    { "enable.ssl.certificate.verification", "false" },
+    { "ssl.endpoint.identification.algorithm", "none" },
+};
+
+static bool is_named(const char *row, const char *name)
+{
+    size_t len = strlen(row);
+    return row[len - 1] == '.' ? strncmp(row, name, len) == 0 : strcmp(row, name) == 0;
+}
+
+/* A record that waits for others this long would seem to wait for a broker. */
+static bool lingers(const char *name, const char *value)
+{
+    enum { LINGER_MAX_MS = 500 };
+    bool linger = strcmp(name, "linger.ms") == 0 || strcmp(name, "queue.buffering.max.ms") == 0;
+    return linger && strtod(value, NULL) > LINGER_MAX_MS;
+}
+
+static const char *refusal_of(const char *name, const char *value)
 {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (strcmp(refused[i].name, name) == 0)
+        if (is_named(refused[i].name, name))
             return refused[i].why;
+    if (lingers(name, value))
+        return PROMISE("what waits for a second is an outage; at most 500");
     return NULL;
+}
+
+/* Threat 15: that must be written, and is said at each start. */
+static void warn_of(const char *name, const char *value, struct place place,
+                    struct complaints *complaints)
+{
+    for (size_t i = 0; i < sizeof unverified / sizeof *unverified; i++)
+        if (strcmp(unverified[i][0], name) == 0 && strcasecmp(unverified[i][1], value) == 0)
+            warn(complaints, place, "'%s=%s': whoever answers is taken for the broker", name,
+                 unverified[i][1]);
 }
 
 /* Values may be secrets: only names are repeated. */
@@ -148,14 +184,16 @@ static bool check_property(const char *text, struct place place, struct complain
     }
     memcpy(name, text, len);
     name[len] = '\0';
-    const char *flaw = refusal_of(name);
+    const char *value = text + len + 1, *flaw = refusal_of(name, value);
     if (flaw != NULL) {
         complain(complaints, place, "the property '%s' is refused: %s", name, flaw);
         return false;
     }
-    flaw = kafka_library.check(name, text + len + 1, why, sizeof why);
+    flaw = kafka_library.check(name, value, why, sizeof why);
     if (flaw != NULL)
         complain(complaints, place, "the property '%s' is not taken by librdkafka: %s", name, flaw);
+    else
+        warn_of(name, value, place, complaints);
     return flaw == NULL;
 }
 

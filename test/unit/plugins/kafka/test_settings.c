@@ -137,6 +137,11 @@ static void a_property_that_breaks_a_promise_is_refused(void **state)
         { "enable.auto.commit=true", "only what was handled" },
         { "bootstrap.servers=x:1", "the setting 'bootstrap'" },
         { "plugin.library.paths=evil", "load code" },
+        { "ssl.engine.location=/tmp/evil.so", "load code" },
+        { "test.mock.num.brokers=1", "this process's memory" },
+        { "offset.store.method=file", "and to the group" },
+        { "linger.ms=1000", "is an outage" },
+        { "queue.buffering.max.ms=501", "is an outage" },
         { "no.such.thing=1", "not taken by librdkafka" },
         { "linger.ms=abc", "not taken by librdkafka" },
     };
@@ -149,6 +154,26 @@ static void a_property_that_breaks_a_promise_is_refused(void **state)
         assert_int_equal(file.complaints.errors, 0);
         assert_null(open_broker(&file));
         expect_complaint(&file, rows[i].word);
+        unload(&file);
+    }
+}
+
+static void a_broker_that_is_not_verified_is_told(void **state)
+{
+    (void)state;
+    static const char *const properties[] = { "enable.ssl.certificate.verification=FALSE",
+                                              "ssl.endpoint.identification.algorithm=none",
+                                              "linger.ms=500" };
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+        struct file file;
+        char broker[256];
+        snprintf(broker, sizeof broker, "bootstrap = \"a:9092\"; properties = ( \"%s\" );",
+                 properties[i]);
+        load(&file, broker, "topics = \"x\";");
+        struct broker_settings *settings = open_broker(&file);
+        assert_non_null(settings);
+        assert_int_equal(file.complaints.warnings, i < 2 ? 1 : 0);
+        kafka_close(settings);
         unload(&file);
     }
 }
@@ -240,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file),
         cmocka_unit_test(a_property_that_breaks_a_promise_is_refused),
+        cmocka_unit_test(a_broker_that_is_not_verified_is_told),
         cmocka_unit_test(a_secret_is_never_repeated),
         cmocka_unit_test(mistakes_in_a_route_are_told),
         cmocka_unit_test(mistakes_in_a_subscription_are_told),
