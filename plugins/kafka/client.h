@@ -5,7 +5,7 @@
  * partitions back. Everything is asynchronous: events come on the worker's thread, never inside a
  * call into the client.
  *
- * Threads: `check` on the control thread; all else on the worker's.
+ * Threads: `check` and `try` on the control thread; all else on the worker's.
  */
 #ifndef KAFKA_CLIENT_H
 #define KAFKA_CLIENT_H
@@ -111,6 +111,8 @@ struct kafka_library {
     /* What is wrong with a property of that name and value, or NULL. The text may be written into
      * `why`; the value is not in it. */
     const char *(*check)(const char *name, const char *value, char *why, size_t room);
+    /* Why no client can be made of all of them together, or NULL. Connects to nobody. */
+    const char *(*try)(const struct client_settings *settings, char *why, size_t room);
 
     /* NULL with a text in `why`. */
     struct producer_client *(*producer_open)(struct worker *worker,

@@ -99,7 +99,8 @@ rd_kafka_conf_t *conf_make(const struct client_settings *settings,
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool fine = set_rows(conf, common, why, room) &&
-                set(conf, "bootstrap.servers", settings->bootstrap, why, room) &&
+                (settings->bootstrap == NULL ||
+                 set(conf, "bootstrap.servers", settings->bootstrap, why, room)) &&
                 set(conf, "client.id", settings->client_id, why, room) &&
                 set_kind(conf, settings, membership, why, room);
     const char *const *property = settings->properties;
@@ -112,6 +113,31 @@ rd_kafka_conf_t *conf_make(const struct client_settings *settings,
     rd_kafka_conf_set_log_cb(conf, NULL); /* what matters comes as an event */
     rd_kafka_conf_set_events(conf, events);
     return conf;
+}
+
+static bool can_be_made(const struct client_settings *settings, const struct membership *membership,
+                        char *why, size_t room)
+{
+    rd_kafka_conf_t *conf = conf_make(settings, membership, 0, why, room);
+    if (conf == NULL)
+        return false;
+    rd_kafka_type_t type = membership != NULL ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
+    rd_kafka_t *rk = rd_kafka_new(type, conf, why, room);
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return false;
+    }
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return true;
+}
+
+const char *conf_try(const struct client_settings *settings, char *why, size_t room)
+{
+    static const struct membership membership = { .group = "try" };
+    struct client_settings apart = *settings;
+    apart.bootstrap = NULL; /* it connects to nobody */
+    bool fine = can_be_made(&apart, NULL, why, room) && can_be_made(&apart, &membership, why, room);
+    return fine ? NULL : why;
 }
 
 /* librdkafka's texts repeat values, and any may be a secret. */

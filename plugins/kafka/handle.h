@@ -58,9 +58,12 @@ void handle_wake(struct handle *handle);
 /* Runs a chore; false: there can be no further thread now, and nothing has happened. */
 bool chore_start(struct handle *handle, struct chore *chore) __attribute__((warn_unused_result));
 
-/* A configuration of ours with the user's properties over it; NULL with a text in `why`. */
+/* A configuration of ours with the user's properties over it; NULL with a text in `why`. Without
+ * `bootstrap` its handle connects to nobody. */
 rd_kafka_conf_t *conf_make(const struct client_settings *settings,
                            const struct membership *membership, int events, char *why, size_t room);
+/* The functions `check` and `try` of struct kafka_library. */
 const char *conf_check(const char *name, const char *value, char *why, size_t room);
+const char *conf_try(const struct client_settings *settings, char *why, size_t room);
 
 #endif

@@ -5,6 +5,7 @@
 
 const struct kafka_library kafka_library = {
     .check = conf_check,
+    .try = conf_try,
     .producer_open = rdkafka_producer_open,
     .produce = rdkafka_produce,
     .warm = rdkafka_warm,

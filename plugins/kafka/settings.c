@@ -219,6 +219,26 @@ static char *join(const struct value *hosts)
     return (char *)text.at;
 }
 
+/* What properties are together, and the files that they name, only a client says: now, so that a
+ * configuration with which nothing can be carried is refused. */
+static bool try_client(const struct broker_settings *settings, const struct values *values,
+                       struct complaints *complaints)
+{
+    const struct client_settings client = { .properties = settings->properties,
+                                            .client_id = "shunt",
+                                            .max_message = settings->max_message,
+                                            .window = settings->window,
+                                            .window_bytes = settings->window_bytes };
+    char why[256];
+    const char *flaw = kafka_library.try(&client, why, sizeof why);
+    if (flaw == NULL)
+        return true;
+    bool written = values_has(values, "properties");
+    complain(complaints, written ? values_place(values, "properties") : values->place,
+             "librdkafka makes no client of this: %s", flaw);
+    return false;
+}
+
 int kafka_open(const struct host *host, struct broker *broker, const struct values *values,
                struct complaints *complaints, void **instance)
 {
@@ -236,6 +256,10 @@ int kafka_open(const struct host *host, struct broker *broker, const struct valu
     settings->max_message = values_bytes(values, "max_message");
     if (settings->window_bytes < settings->max_message)
         settings->window_bytes = settings->max_message;
+    if (!try_client(settings, values, complaints)) {
+        kafka_close(settings);
+        return -1;
+    }
     *instance = settings;
     return 0;
 }

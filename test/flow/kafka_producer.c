@@ -351,8 +351,16 @@ static const char *check(const char *name, const char *value, char *why, size_t 
     return NULL;
 }
 
+static const char *try(const struct client_settings *settings, char *why, size_t room)
+{
+    must(settings->window > 0 && room > 0);
+    why[0] = '\0';
+    return NULL;
+}
+
 const struct kafka_library kafka_library = {
     .check = check,
+    .try = try,
     .producer_open = producer_open,
     .produce = produce,
     .warm = warm,
