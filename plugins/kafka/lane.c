@@ -128,12 +128,7 @@ int kafka_attach(void *instance, struct worker *worker, void **lane)
     made->producer.on_change = on_change;
     made->producer.on_declared = on_declared;
     made->producer.on_stopped = on_stopped;
-    if (producer_start(&made->producer) < 0) {
-        kafka_log(made, LEVEL_ERROR, "no client can be made: %s", made->producer.trouble);
-        producer_free(&made->producer);
-        free(made);
-        return -EINVAL;
-    }
+    producer_start(&made->producer);
     report(made);
     *lane = made;
     return 0;

@@ -4,7 +4,7 @@
  * Happy path: kafka_attach starts the producer → a broker answers → UP → … → kafka_detach: what is
  * under way is waited for, a second at most, then it is reported as unknown; the clients close;
  * done. Failures: see producer.h and member.h; a client that cannot be made at all leaves the
- * broker down, with the reason.
+ * broker down, with the reason, and is tried again.
  */
 #ifndef KAFKA_LANE_H
 #define KAFKA_LANE_H

@@ -164,12 +164,13 @@ static void on_tick(struct timer *timer)
 
 static void on_renew(struct timer *timer)
 {
-    struct producer *producer = thing_of(timer, struct producer, beat);
-    if (producer_start(producer) < 0) {
-        kafka_log(producer->lane, LEVEL_ERROR, "no client can be made: %s", producer->trouble);
-        producer->beat.on_timer = on_renew;
-        worker_timer(producer->lane->worker, &producer->beat, RENEW_MS);
-    }
+    producer_start(thing_of(timer, struct producer, beat));
+}
+
+static void start_again(struct producer *producer, uint64_t after_ms)
+{
+    producer->beat.on_timer = on_renew;
+    worker_timer(producer->lane->worker, &producer->beat, after_ms);
 }
 
 static void abandon(struct producer *producer)
@@ -195,8 +196,7 @@ static void on_fatal(void *owner, const char *why)
     abandon(producer);
     snprintf(producer->trouble, sizeof producer->trouble, "%s", why);
     change(producer);
-    producer->beat.on_timer = on_renew;
-    worker_timer(producer->lane->worker, &producer->beat, HURRY_MS);
+    start_again(producer, HURRY_MS);
 }
 
 static void on_closed(void *owner)
@@ -234,12 +234,12 @@ static void on_declared(void *owner, const char *topic, const char *why, bool ma
         producer->on_declared(producer, topic, why, made);
 }
 
-int producer_start(struct producer *producer)
+void producer_start(struct producer *producer)
 {
     assert(producer->running == NULL && !producer->stopping);
     struct running *running = calloc(1, sizeof *running);
     if (running == NULL)
-        return -1;
+        abort();
     struct client_settings settings = kafka_client_settings(producer->lane);
     running->producer = producer;
     running->client = kafka_library.producer_open(producer->lane->worker, &settings, &events,
@@ -247,7 +247,9 @@ int producer_start(struct producer *producer)
                                                   sizeof producer->trouble);
     if (running->client == NULL) {
         free(running);
-        return -1;
+        kafka_log(producer->lane, LEVEL_ERROR, "no client can be made: %s", producer->trouble);
+        start_again(producer, RENEW_MS);
+        return;
     }
     producer->running = running;
     producer->clients++;
@@ -255,7 +257,6 @@ int producer_start(struct producer *producer)
         kafka_library.warm(running->client, thing_of(link, struct destination, link)->name);
     producer->beat.on_timer = on_beat;
     worker_timer(producer->lane->worker, &producer->beat, HURRY_MS);
-    return 0;
 }
 
 void producer_stop(struct producer *producer)

@@ -62,8 +62,8 @@ struct producer {
 };
 
 void producer_init(struct producer *producer, struct lane *lane);
-/* -1: no client could be made; `trouble` says why. */
-int producer_start(struct producer *producer) __attribute__((warn_unused_result));
+/* As long as no client can be made, `trouble` says why, and it is tried again. */
+void producer_start(struct producer *producer);
 /* Reports what is left; on_stopped follows, perhaps at once. */
 void producer_stop(struct producer *producer);
 /* It never started, or has stopped. */

@@ -33,6 +33,7 @@ struct kafka_habits {
     unsigned refuse_percent; /* records that the broker does not store, and says so */
     unsigned fatal_percent;  /* of lost answers: the producer is of no more use */
     unsigned gap_percent;    /* offsets that nothing has */
+    bool no_client;          /* no producer can be made: a file that it needs is gone */
 };
 
 struct kafka *kafka_new(struct sim *sim, unsigned host);

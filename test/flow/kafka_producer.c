@@ -326,7 +326,10 @@ static struct producer_client *producer_open(struct worker *worker,
                                              char *why, size_t room)
 {
     must(settings->bootstrap != NULL && room > 0);
-    why[0] = '\0';
+    bool none = kafka_of(worker)->habits.no_client;
+    snprintf(why, room, "%s", none ? "simulated" : "");
+    if (none)
+        return NULL;
     struct producer_client *client = calloc(1, sizeof(*client));
     must(client != NULL);
     client->kafka = kafka_of(worker);

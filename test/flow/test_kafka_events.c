@@ -105,12 +105,33 @@ static void what_fits_is_never_too_large(uint64_t seed)
     close_world(&world);
 }
 
+/* A file that librdkafka needs is gone for a while. */
+static void a_client_that_cannot_be_made_is_tried_again(uint64_t seed)
+{
+    struct world world = open_world(seed, CONFIG("", ONE_TOPIC));
+    kafka_habits(world.kafka)->no_client = true;
+    sidecar_reload(world.orders, CONFIG("window = 7;", ONE_TOPIC));
+    sim_run(world.sim, 3000, NULL, NULL);
+    struct purchase *early = place(&world, 10);
+    must(sim_run(world.sim, 1000, is_done, &world));
+    must(early->status == 503 && strcmp(early->reason, "broker_down") == 0);
+    must(strcmp(early->executed, "no") == 0);
+    kafka_habits(world.kafka)->no_client = false;
+    sim_run(world.sim, 2000, NULL, NULL);
+    struct purchase *late = place(&world, 10);
+    must(sim_run(world.sim, 1000, is_done, &world));
+    must(late->status == 202 && records_in(&world, "orders") == 1);
+    close_world(&world);
+}
+
 SCENARIO(what_fits_is_never_too_large, 20)
+SCENARIO(a_client_that_cannot_be_made_is_tried_again, 5)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_fits_is_never_too_large),
+        cmocka_unit_test(test_a_client_that_cannot_be_made_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
