@@ -95,6 +95,10 @@ struct transport {
     void (*describe)(const struct call *call, const struct plan *plan,
                      struct description *description);
 
+    /* 0, or the negative REASON_… with which `begin` would refuse this plan now, as far as that is
+     * known; nothing happens. For an event to several: better none than a part. NULL: only `begin`
+     * knows. */
+    int (*ready)(void *lane, const struct plan *plan);
     /* Starts carrying. 0: exactly one of end, stored, reply and fail follows, never inside begin.
      * A negative REASON_…: nothing left us and no callback comes. */
     int (*begin)(struct attempt *attempt);

@@ -240,6 +240,28 @@ static void note_correlation(struct attempt *attempt, const uint8_t digits[TOKEN
         call->plan.message.correlation_id = copy;
 }
 
+static struct publisher *publisher_for(struct lane *lane, const struct route_settings *route)
+{
+    return &lane->publishers[route->exchange.len == 0 ? TO_QUEUES : TO_EXCHANGES];
+}
+
+int carry_ready(void *at, const struct plan *plan)
+{
+    struct lane *lane = at;
+    const struct route_settings *route = plan->settings;
+    int refused = lane_refusal(lane);
+    if (refused < 0)
+        return refused;
+    const struct outgoing outgoing = { .exchange = route->exchange,
+                                       .routing_key = route->routing_key,
+                                       .message = &plan->message };
+    const struct ticket ticket = {
+        .destination = destination_hash(route->exchange, route->routing_key),
+        .bytes = publisher_bytes(&plan->message),
+    };
+    return publisher_refusal(publisher_for(lane, route), &outgoing, &ticket);
+}
+
 static int publish(struct carried *carried, struct message *message, const struct field *deadline)
 {
     struct lane *lane = carried->lane;
@@ -253,8 +275,7 @@ static int publish(struct carried *carried, struct message *message, const struc
                                  .message = message,
                                  .extra = deadline };
     carried->ticket.destination = destination_hash(route->exchange, route->routing_key);
-    struct publisher *publisher = &lane->publishers[carried->one_queue ? TO_QUEUES : TO_EXCHANGES];
-    int refused = publisher_publish(publisher, &outgoing, &carried->ticket);
+    int refused = publisher_publish(publisher_for(lane, route), &outgoing, &carried->ticket);
     if (refused < 0)
         return refused;
     carried->in_window = true;

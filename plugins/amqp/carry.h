@@ -19,6 +19,7 @@ struct lane;
 int carry_plan(const struct call *call, const void *settings, struct plan *plan);
 void carry_describe(const struct call *call, const struct plan *plan,
                     struct description *description);
+int carry_ready(void *lane, const struct plan *plan);
 int carry_begin(struct attempt *attempt);
 enum outcome carry_cancel(struct attempt *attempt);
 

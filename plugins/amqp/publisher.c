@@ -177,8 +177,13 @@ uint32_t destination_hash(struct slice exchange, struct slice routing_key)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static int refusal(const struct publisher *publisher, const struct outgoing *outgoing,
-                   const struct ticket *ticket)
+size_t publisher_bytes(const struct message *message)
+{
+    return message->body.len + properties_size(message, 0);
+}
+
+int publisher_refusal(const struct publisher *publisher, const struct outgoing *outgoing,
+                      const struct ticket *ticket)
 {
     uint64_t now_ms = worker_now_ms(publisher->connection->worker);
     if (outgoing->exchange.len > 0 && is_missing(publisher, outgoing->exchange, now_ms))
@@ -197,8 +202,8 @@ int publisher_publish(struct publisher *publisher, const struct outgoing *outgoi
                       struct ticket *ticket)
 {
     assert(outgoing->exchange.len <= SHORT_MAX && outgoing->routing_key.len <= SHORT_MAX);
-    ticket->bytes = outgoing->message->body.len + properties_size(outgoing->message, 0);
-    int refused = refusal(publisher, outgoing, ticket);
+    ticket->bytes = publisher_bytes(outgoing->message);
+    int refused = publisher_refusal(publisher, outgoing, ticket);
     if (refused < 0)
         return refused;
     amqp_basic_publish_t publish = {

@@ -57,6 +57,14 @@ void publisher_stop(struct publisher *publisher);
 /* A hash of where a message goes. */
 uint32_t destination_hash(struct slice exchange, struct slice routing_key);
 
+/* The negative REASON_… with which publisher_publish would refuse this now, or 0. Of the ticket
+ * `destination` and `bytes` are set. */
+int publisher_refusal(const struct publisher *publisher, const struct outgoing *outgoing,
+                      const struct ticket *ticket) __attribute__((warn_unused_result));
+
+/* Bytes of the window that a message takes. */
+size_t publisher_bytes(const struct message *message);
+
 /* Publishes with mandatory set: 0, and the ticket (token, destination, on_verdict are set) gets
  * its verdict later. Or a negative REASON_…: nothing was sent. Never calls back at once. */
 int publisher_publish(struct publisher *publisher, const struct outgoing *outgoing,

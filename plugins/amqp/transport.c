@@ -39,6 +39,7 @@ const struct transport shunt_plugin = {
     .detach = lane_detach,
     .plan = carry_plan,
     .describe = carry_describe,
+    .ready = carry_ready,
     .begin = carry_begin,
     .cancel = carry_cancel,
     .source = &source,

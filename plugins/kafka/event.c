@@ -190,12 +190,13 @@ static void on_handed_over(struct task *task)
 
 /* Better none than a part: what is known to stand in the way of one topic refuses the event for
  * all. */
-static int check(struct producer *producer, const struct route_settings *route,
-                 const struct record *record)
+int event_ready(void *at, const struct plan *plan)
 {
+    struct lane *lane = at;
+    const struct route_settings *route = plan->settings;
     int refused = 0;
     for (unsigned i = 0; i < route->topic_count && refused == 0; i++)
-        refused = producer_check(producer, route->topics[i], record);
+        refused = producer_check(&lane->producer, route->topics[i], plan->own);
     return refused;
 }
 
@@ -227,7 +228,7 @@ int event_begin(struct attempt *attempt)
 {
     struct lane *lane = attempt->lane;
     const struct route_settings *route = attempt->plan->settings;
-    int refused = check(&lane->producer, route, attempt->plan->own);
+    int refused = event_ready(lane, attempt->plan);
     if (refused < 0)
         return refused;
     size_t size = sizeof(struct carried) + route->topic_count * sizeof(struct parcel);

@@ -15,6 +15,7 @@
 int event_plan(const struct call *call, const void *settings, struct plan *plan);
 void event_describe(const struct call *call, const struct plan *plan,
                     struct description *description);
+int event_ready(void *lane, const struct plan *plan);
 int event_begin(struct attempt *attempt);
 enum outcome event_cancel(struct attempt *attempt);
 

@@ -50,6 +50,7 @@ const struct transport kafka_transport = {
     .detach = kafka_detach,
     .plan = event_plan,
     .describe = event_describe,
+    .ready = event_ready,
     .begin = event_begin,
     .cancel = event_cancel,
     .source = &source,

@@ -1,15 +1,13 @@
 /* Fans, as fan.h says. Everything of one lives in the call's arena and dies with the call: no
  * transport looks at an attempt after it has ended or was cancelled.
  *
- * Better none than a part: a target whose broker is known to be down refuses the event for all,
- * before anything is handed over. What a transport refuses at once after that counts as not stored
- * there.
+ * Better none than a part: a target that would refuse the event now refuses it for all, before
+ * anything is handed over. What a transport refuses at once after that counts as not stored there.
  */
 #include "core/fan.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/attempt.h"
@@ -163,14 +161,16 @@ void fan_part_ended(struct attempt *attempt, enum outcome outcome, enum reason r
 
 static int refusal_of(const struct call *call, const struct fan_plan *made)
 {
-    for (unsigned i = 0; i < made->count; i++) {
-        const struct broker *broker = made->plans[i].broker;
-        int state = atomic_load_explicit(&broker->status[call->worker->index].state,
-                                         memory_order_relaxed);
-        if (state != BROKER_UP)
-            return state == BROKER_BLOCKED ? -REASON_broker_blocked : -REASON_broker_down;
+    int refused = 0;
+    for (unsigned i = 0; i < made->count && refused == 0; i++) {
+        const struct plan *plan = &made->plans[i];
+        void *lane = worker_lane(call->worker, plan->broker->slot);
+        if (lane == NULL)
+            return -REASON_broker_down;
+        if (plan->transport->ready != NULL)
+            refused = plan->transport->ready(lane, plan);
     }
-    return 0;
+    return refused;
 }
 
 static int begin_part(struct part *part, struct attempt *whole, const struct plan *plan)
@@ -179,13 +179,12 @@ static int begin_part(struct part *part, struct attempt *whole, const struct pla
     part->attempt = (struct attempt){
         .call = call,
         .plan = plan,
-        .lane = call->worker->lanes[plan->broker->slot],
+        .lane = worker_lane(call->worker, plan->broker->slot),
         .outcome = OUTCOME_NOT_SENT,
         .number = whole->number,
         .part = part,
     };
-    if (part->attempt.lane == NULL)
-        return -REASON_broker_down;
+    assert(part->attempt.lane != NULL); /* looked at a moment ago */
     return plan->transport->begin(&part->attempt);
 }
 

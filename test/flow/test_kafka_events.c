@@ -70,18 +70,24 @@ static bool is_done(void *context)
     return customer_done(((struct world *)context)->customer);
 }
 
+struct tally {
+    size_t bytes;
+    unsigned count;
+};
+
 static void count_record(const struct kafka_record *record, unsigned partition, void *context)
 {
-    (void)record;
     (void)partition;
-    ++*(unsigned *)context;
+    struct tally *tally = context;
+    tally->count += record->value.len == tally->bytes;
 }
 
-static unsigned records_in(struct world *world, const char *topic)
+/* Records of that size. */
+static unsigned records_in(struct world *world, const char *topic, size_t bytes)
 {
-    unsigned count = 0;
-    kafka_each(world->kafka, topic, count_record, &count);
-    return count;
+    struct tally tally = { .bytes = bytes };
+    kafka_each(world->kafka, topic, count_record, &tally);
+    return tally.count;
 }
 
 /* Its batch was too large, not the record: whoever is told 413 would never try again. */
@@ -100,7 +106,7 @@ static void what_fits_is_never_too_large(uint64_t seed)
         refused += purchases[i]->status == 503 && strcmp(purchases[i]->executed, "no") == 0;
     }
     must(stored + refused == CALLS && refused > 0);
-    must(records_in(&world, "copies") == stored);
+    must(records_in(&world, "copies", 6000) == stored);
     must(large->status == 413 && strcmp(large->executed, "no") == 0);
     close_world(&world);
 }
@@ -120,17 +126,64 @@ static void a_client_that_cannot_be_made_is_tried_again(uint64_t seed)
     sim_run(world.sim, 2000, NULL, NULL);
     struct purchase *late = place(&world, 10);
     must(sim_run(world.sim, 1000, is_done, &world));
-    must(late->status == 202 && records_in(&world, "orders") == 1);
+    must(late->status == 202 && records_in(&world, "orders", 10) == 1);
+    close_world(&world);
+}
+
+#define FAN                                                                      \
+    "targets = ( { broker = \"kafka\"; topics = \"orders\"; ack = \"none\"; }, " \
+    "{ broker = \"kafka\"; topics = \"copies\"; ack = \"none\"; } );"
+
+/* Better none than a part (promise 4): one of two topics takes no record of that size. */
+static void a_fan_is_refused_whole(uint64_t seed)
+{
+    struct world world = open_world(seed, CONFIG("", FAN));
+    struct purchase *small = place(&world, 10), *large = place(&world, 30000);
+    must(sim_run(world.sim, 1000, is_done, &world));
+    must(small->status == 202);
+    must(large->status == 413 && strcmp(large->executed, "no") == 0);
+    sim_run(world.sim, 1000, NULL, NULL);
+    must(records_in(&world, "orders", 10) == 1 && records_in(&world, "copies", 10) == 1);
+    must(records_in(&world, "orders", 30000) == 0);
+    close_world(&world);
+}
+
+/* Its broker is in use, no more, and again, while records still wait for their reports: nothing is
+ * handed to a lane that is on its way out. */
+static void a_lane_on_its_way_out_takes_nothing(uint64_t seed)
+{
+    struct world world = open_world(seed, CONFIG("", FAN));
+    kafka_habits(world.kafka)->report_most_us = 3000 * 1000;
+    for (unsigned i = 0; i < 20; i++)
+        place(&world, 10);
+    must(sim_run(world.sim, 1000, is_done, &world));
+    sidecar_reload(world.orders, CONFIG("window = 7;", ONE_TOPIC));
+    sim_run(world.sim, 300, NULL, NULL);
+    sidecar_reload(world.orders, CONFIG("", FAN));
+    sim_run(world.sim, 10, NULL, NULL);
+    struct purchase *purchase = place(&world, 11);
+    must(sim_run(world.sim, 100, is_done, &world));
+    must(purchase->status == 503 && strcmp(purchase->reason, "broker_down") == 0);
+    sim_run(world.sim, 3000, NULL, NULL);
+    purchase = place(&world, 11);
+    must(sim_run(world.sim, 1000, is_done, &world));
+    must(purchase->status == 202);
+    sim_run(world.sim, 4000, NULL, NULL);
+    must(records_in(&world, "orders", 11) == 1 && records_in(&world, "copies", 11) == 1);
     close_world(&world);
 }
 
 SCENARIO(what_fits_is_never_too_large, 20)
+SCENARIO(a_fan_is_refused_whole, 20)
+SCENARIO(a_lane_on_its_way_out_takes_nothing, 20)
 SCENARIO(a_client_that_cannot_be_made_is_tried_again, 5)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_fits_is_never_too_large),
+        cmocka_unit_test(test_a_fan_is_refused_whole),
+        cmocka_unit_test(test_a_lane_on_its_way_out_takes_nothing),
         cmocka_unit_test(test_a_client_that_cannot_be_made_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
