@@ -39,8 +39,8 @@ struct host {
     void (*fail)(struct attempt *attempt, enum outcome outcome, enum reason reason,
                  const char *detail);
     void (*want)(struct attempt *attempt, size_t bytes);
-    /* What became of one of several destinations of an attempt that ends next: told to the caller
-     * when not all of them have the same to say (promise 4). `kind` is a constant; the name is
+    /* What became of one of several destinations of an attempt that ends next, or is being
+     * cancelled: told to the caller when not all of them have the same to say (promise 4). `kind` is a constant; the name is
      * copied. */
     void (*target)(struct attempt *attempt, const char *kind, const char *name,
                    enum outcome outcome);

@@ -1,6 +1,7 @@
 /* Events, as event.h says. A `carried` belongs to its attempt until that ends, and to the client
  * until its last record is reported: whichever comes last frees it. A record that was handed over
- * cannot be taken back, so a cancelled event is "maybe sent" and its reports find nobody. */
+ * cannot be taken back, so what was not reported yet of a cancelled event is "maybe sent", and its
+ * reports find nobody. */
 #include "plugins/kafka/event.h"
 
 #include <assert.h>
@@ -131,6 +132,15 @@ static enum outcome outcome_of(const struct carried *carried, enum reason *reaso
     return OUTCOME_PARTLY_STORED;
 }
 
+/* Of several, what became of each. */
+static void tell_topics(const struct carried *carried)
+{
+    const struct route_settings *route = carried->attempt->plan->settings;
+    for (unsigned i = 0; i < carried->count && carried->count > 1; i++)
+        carried->lane->settings->shunt->target(carried->attempt, "topic", route->topics[i],
+                                               carried->parcels[i].outcome);
+}
+
 static void conclude(struct carried *carried)
 {
     const struct host *shunt = carried->lane->settings->shunt;
@@ -138,9 +148,7 @@ static void conclude(struct carried *carried)
     enum reason reason;
     enum outcome outcome = outcome_of(carried, &reason);
     assert(attempt != NULL && carried->under_way == 0);
-    const struct route_settings *route = attempt->plan->settings;
-    for (unsigned i = 0; i < carried->count && carried->count > 1; i++)
-        shunt->target(attempt, "topic", route->topics[i], carried->parcels[i].outcome);
+    tell_topics(carried);
     carried->attempt = NULL;
     if (outcome == OUTCOME_STORED)
         shunt->stored(attempt);
@@ -214,6 +222,7 @@ static int ship(struct carried *carried, const struct route_settings *route,
         parcel->shipment.on_report = on_report;
         int refused = producer_ship(&carried->lane->producer, &record, &parcel->shipment);
         if (refused == 0) {
+            parcel->outcome = OUTCOME_MAYBE_SENT;
             carried->under_way++;
             continue;
         }
@@ -256,8 +265,11 @@ enum outcome event_cancel(struct attempt *attempt)
 {
     struct carried *carried = attempt->own;
     assert(carried->attempt == attempt);
+    enum reason reason;
+    enum outcome outcome = outcome_of(carried, &reason);
+    tell_topics(carried);
     carried->attempt = NULL;
     list_leave(&carried->task.link);
     let_go(carried);
-    return OUTCOME_MAYBE_SENT;
+    return outcome;
 }

@@ -189,17 +189,25 @@ void attempt_fail(struct attempt *attempt, enum outcome outcome, enum reason rea
     call_tell_failure(call, reason);
 }
 
+void attempt_tell_target(struct call *call, struct slice name, enum outcome outcome)
+{
+    assert(!call->over);
+    bool no = strcmp(outcome_executed(outcome), "no") == 0;
+    const char *state = outcome == OUTCOME_STORED ? "stored" : no ? "not_stored" : "unknown";
+    if (name.at == NULL || fields_add(&call->targets, &call->arena, name, slice_text(state)) < 0)
+        call->targets.count = 0; /* no room: better nothing than a part of it */
+}
+
 void attempt_target(struct attempt *attempt, const char *kind, const char *name,
                     enum outcome outcome)
 {
-    struct call *call = attempt->call;
-    assert(!call->over);
+    struct arena *arena = &attempt->call->arena;
     attempt->targets_told = true;
-    struct slice told = arena_printf(&call->arena, "%s %s", kind, name);
-    bool no = strcmp(outcome_executed(outcome), "no") == 0;
-    const char *state = outcome == OUTCOME_STORED ? "stored" : no ? "not_stored" : "unknown";
-    if (told.at == NULL || fields_add(&call->targets, &call->arena, told, slice_text(state)) < 0)
-        call->targets.count = 0; /* no room: better nothing than a part of it */
+    struct slice whose = attempt->part != NULL ? fan_part_name(attempt->part) : SLICE("");
+    attempt_tell_target(attempt->call,
+                        arena_printf(arena, "%.*s%s%s %s", (int)whose.len, (const char *)whose.at,
+                                     whose.len > 0 ? ", " : "", kind, name),
+                        outcome);
 }
 
 void attempt_want(struct attempt *attempt, size_t bytes)

@@ -16,5 +16,8 @@ void call_finish(struct call *call);
 enum reason attempt_begin(struct call *call) __attribute__((warn_unused_result));
 /* Ends the attempt under way without a callback; how far it had come. */
 enum outcome attempt_cancel(struct call *call);
+/* Keeps what became of one of several destinations, for the caller. `name` lives in the call's
+ * arena. */
+void attempt_tell_target(struct call *call, struct slice name, enum outcome outcome);
 
 #endif

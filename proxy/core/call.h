@@ -201,7 +201,7 @@ void attempt_reply(struct attempt *attempt, const struct message *message);
 /* It ended otherwise. `detail` is copied, may be NULL. Gone afterwards. */
 void attempt_fail(struct attempt *attempt, enum outcome outcome, enum reason reason,
                   const char *detail);
-/* What became of one of several destinations; the attempt ends next. `kind` is a constant; the name
+/* What became of one of several destinations; the attempt ends next, or is being cancelled. `kind` is a constant; the name
  * is copied. */
 void attempt_target(struct attempt *attempt, const char *kind, const char *name,
                     enum outcome outcome);

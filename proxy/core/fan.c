@@ -91,11 +91,12 @@ static bool is_no(enum outcome outcome)
 /* All parts together; `*why` is the part whose reason the caller gets, NULL where all is stored. */
 static enum outcome outcome_of(const struct fan *fan, const struct part **why)
 {
-    unsigned stored = 0, none = 0;
+    unsigned stored = 0, partly = 0, none = 0;
     *why = NULL;
     for (unsigned i = 0; i < fan->count; i++) {
         const struct part *part = &fan->parts[i];
         stored += part->outcome == OUTCOME_STORED;
+        partly += part->outcome == OUTCOME_PARTLY_STORED;
         none += is_no(part->outcome);
         if (part->outcome != OUTCOME_STORED &&
             (*why == NULL || (is_no((*why)->outcome) && !is_no(part->outcome))))
@@ -105,8 +106,26 @@ static enum outcome outcome_of(const struct fan *fan, const struct part **why)
         return OUTCOME_STORED;
     if (none == fan->count)
         return OUTCOME_REFUSED_WHOLE;
-    bool unknown = stored == 0 && (*why)->outcome == OUTCOME_MAYBE_SENT;
-    return unknown ? OUTCOME_MAYBE_SENT : OUTCOME_PARTLY_STORED;
+    return stored + partly > 0 ? OUTCOME_PARTLY_STORED : OUTCOME_MAYBE_SENT;
+}
+
+/* Whether no other target is of the same broker, whose name then says which one is meant. */
+static bool is_alone(const struct fan *fan, const struct part *part)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < fan->count; i++)
+        count += fan->parts[i].attempt.plan->broker == part->attempt.plan->broker;
+    return count == 1;
+}
+
+struct slice fan_part_name(const struct part *part)
+{
+    const struct fan *fan = part->fan;
+    struct arena *arena = &part->attempt.call->arena;
+    const char *broker = part->attempt.plan->broker->name;
+    if (is_alone(fan, part))
+        return arena_printf(arena, "broker %s", broker);
+    return arena_printf(arena, "broker %s, target %u", broker, (unsigned)(part - fan->parts) + 1);
 }
 
 /* A transport with several destinations of its own has told them already. */
@@ -115,7 +134,7 @@ static void tell_targets(struct fan *fan)
     for (unsigned i = 0; i < fan->count; i++) {
         const struct part *part = &fan->parts[i];
         if (!part->attempt.targets_told)
-            attempt_target(fan->attempt, "broker", part->attempt.plan->broker->name, part->outcome);
+            attempt_tell_target(part->attempt.call, fan_part_name(part), part->outcome);
     }
 }
 
@@ -176,6 +195,7 @@ static int refusal_of(const struct call *call, const struct fan_plan *made)
 static int begin_part(struct part *part, struct attempt *whole, const struct plan *plan)
 {
     struct call *call = whole->call;
+    part->fan = whole->own;
     part->attempt = (struct attempt){
         .call = call,
         .plan = plan,
@@ -202,7 +222,6 @@ static int begin(struct attempt *attempt)
     *fan = (struct fan){ .attempt = attempt, .count = made->count, .parts = parts };
     attempt->own = fan;
     for (unsigned i = 0; i < made->count; i++) {
-        parts[i].fan = fan;
         int refused = begin_part(&parts[i], attempt, &made->plans[i]);
         parts[i].under_way = refused == 0;
         fan->under_way += refused == 0;
@@ -229,10 +248,8 @@ static enum outcome cancel(struct attempt *attempt)
     }
     fan->under_way = 0;
     const struct part *why;
-    enum outcome outcome = outcome_of(fan, &why);
-    if (outcome == OUTCOME_PARTLY_STORED)
-        tell_targets(fan);
-    return outcome;
+    tell_targets(fan);
+    return outcome_of(fan, &why);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */

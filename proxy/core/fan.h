@@ -32,6 +32,10 @@ extern const struct transport fan_transport;
 
 /* --- for attempt.c ---------------------------------------------------------------------------- */
 
+/* What a part is called where its caller is told of each: "broker kafka". In the call's arena; `at`
+ * NULL when that is full. */
+struct slice fan_part_name(const struct part *part);
+
 /* A part has ended. `detail` may be NULL. */
 void fan_part_ended(struct attempt *part, enum outcome outcome, enum reason reason,
                     const char *detail);

@@ -66,6 +66,15 @@ static void add_member(struct bytes *out, const char *name, struct slice value)
     bytes_json(out, value);
 }
 
+/* Where all have the same state, `executed` has said it. */
+static bool differ(const struct fields *targets)
+{
+    for (uint32_t i = 1; i < targets->count; i++)
+        if (!slice_equal(targets->at[i].value, targets->at[0].value))
+            return true;
+    return false;
+}
+
 static void add_targets(struct bytes *out, const struct fields *targets)
 {
     bytes_text(out, ",\"partial\":[");
@@ -91,7 +100,7 @@ static void add_body(struct bytes *out, const struct reason_row *row, const char
     if (message_id.len > 0)
         add_member(out, "message_id", message_id);
     add_member(out, "executed", slice_text(executed));
-    if (targets != NULL && targets->count > 0)
+    if (targets != NULL && differ(targets))
         add_targets(out, targets);
     bytes_text(out, "}\n");
 }

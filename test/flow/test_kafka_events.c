@@ -148,6 +148,56 @@ static void a_fan_is_refused_whole(uint64_t seed)
     close_world(&world);
 }
 
+#define TWO_TOPICS "broker = \"kafka\"; topics = ( \"orders\", \"copies\" );"
+#define SAME_BROKER                                              \
+    "targets = ( { broker = \"kafka\"; topics = \"orders\"; }, " \
+    "{ broker = \"kafka\"; topics = \"copies\"; } );"
+
+static bool says(const struct purchase *purchase, const char *target, const char *state)
+{
+    char text[96];
+    snprintf(text, sizeof(text), "{\"target\":\"%s\",\"state\":\"%s\"}", target, state);
+    return strstr(purchase->body, text) != NULL;
+}
+
+/* Reports come so late that a call ends between those of its two topics: it is told which one has
+ * the event (promise 4). */
+static void tell_of_each(uint64_t seed, const char *config, const char *first, const char *second)
+{
+    enum { CALLS = 20 };
+    struct world world = open_world(seed, config);
+    kafka_habits(world.kafka)->report_most_us = 6000 * 1000;
+    struct purchase *purchases[CALLS];
+    for (unsigned i = 0; i < CALLS; i++) {
+        purchases[i] = place(&world, 100 + i);
+        sim_run(world.sim, 20, NULL, NULL);
+    }
+    must(sim_run(world.sim, 10 * 1000, is_done, &world));
+    unsigned told = 0;
+    for (unsigned i = 0; i < CALLS; i++) {
+        bool one = says(purchases[i], first, "stored") && says(purchases[i], second, "unknown");
+        bool other = says(purchases[i], first, "unknown") && says(purchases[i], second, "stored");
+        must(purchases[i]->status == 202 || purchases[i]->status == 504);
+        must((strstr(purchases[i]->body, "partial") != NULL) == (one || other));
+        must(purchases[i]->status == 504 || !(one || other));
+        must(!one || records_in(&world, "orders", 100 + i) == 1);
+        must(!other || records_in(&world, "copies", 100 + i) == 1);
+        told += one || other;
+    }
+    must(told > 0);
+    close_world(&world);
+}
+
+static void topics_are_told_of(uint64_t seed)
+{
+    tell_of_each(seed, CONFIG("", TWO_TOPICS), "topic orders", "topic copies");
+}
+
+static void targets_of_one_broker_are_told_apart(uint64_t seed)
+{
+    tell_of_each(seed, CONFIG("", SAME_BROKER), "broker kafka, target 1", "broker kafka, target 2");
+}
+
 /* Its broker is in use, no more, and again, while records still wait for their reports: nothing is
  * handed to a lane that is on its way out. */
 static void a_lane_on_its_way_out_takes_nothing(uint64_t seed)
@@ -175,6 +225,8 @@ static void a_lane_on_its_way_out_takes_nothing(uint64_t seed)
 
 SCENARIO(what_fits_is_never_too_large, 20)
 SCENARIO(a_fan_is_refused_whole, 20)
+SCENARIO(topics_are_told_of, 20)
+SCENARIO(targets_of_one_broker_are_told_apart, 20)
 SCENARIO(a_lane_on_its_way_out_takes_nothing, 20)
 SCENARIO(a_client_that_cannot_be_made_is_tried_again, 5)
 
@@ -183,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_fits_is_never_too_large),
         cmocka_unit_test(test_a_fan_is_refused_whole),
+        cmocka_unit_test(test_topics_are_told_of),
+        cmocka_unit_test(test_targets_of_one_broker_are_told_apart),
         cmocka_unit_test(test_a_lane_on_its_way_out_takes_nothing),
         cmocka_unit_test(test_a_client_that_cannot_be_made_is_tried_again),
     };
