@@ -254,8 +254,8 @@ int kafka_open(const struct host *host, struct broker *broker, const struct valu
     settings->window = (size_t)values_number(values, "window");
     settings->window_bytes = values_bytes(values, "window_bytes");
     settings->max_message = values_bytes(values, "max_message");
-    if (settings->window_bytes < settings->max_message)
-        settings->window_bytes = settings->max_message;
+    if (settings->window_bytes < 2 * settings->max_message)
+        settings->window_bytes = 2 * settings->max_message;
     if (!try_client(settings, values, complaints)) {
         kafka_close(settings);
         return -1;

@@ -124,6 +124,19 @@ static void a_good_file(void **state)
     unload(&file);
 }
 
+static void the_window_has_room_for_two(void **state)
+{
+    (void)state;
+    struct file file;
+    load(&file, "bootstrap = \"a:9092\"; max_message = \"50MB\"; window_bytes = \"64MB\";",
+         "topics = \"x\";");
+    struct broker_settings *broker = open_broker(&file);
+    assert_non_null(broker);
+    assert_int_equal(broker->window_bytes, 2 * broker->max_message);
+    kafka_close(broker);
+    unload(&file);
+}
+
 static void a_property_that_breaks_a_promise_is_refused(void **state)
 {
     (void)state;
@@ -269,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file),
+        cmocka_unit_test(the_window_has_room_for_two),
         cmocka_unit_test(a_property_that_breaks_a_promise_is_refused),
         cmocka_unit_test(a_broker_that_is_not_verified_is_told),
         cmocka_unit_test(a_secret_is_never_repeated),
