@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -168,11 +169,33 @@ static const json_t *at_pointer(const json_t *value, const char *pointer)
     return value;
 }
 
+/* Integers beyond 64 bits would make a document unreadable: there, all numbers are reals. */
+static json_t *read_json(struct slice text)
+{
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_t *document = json_loadb((const char *)text.at, text.len, flags, NULL);
+    if (document == NULL)
+        document = json_loadb((const char *)text.at, text.len, flags | JSON_DECODE_INT_AS_REAL,
+                              NULL);
+    return document;
+}
+
+/* The shortest text that reads as this number again: 0.1, not 0.10000000000000001. */
+static struct slice write_real(double real, struct arena *arena)
+{
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, real);
+        if (strtod(text, NULL) >= real && strtod(text, NULL) <= real)
+            break;
+    }
+    return arena_copy(arena, slice_text(text));
+}
+
 /* A text, a number or a boolean as one writes it; what is composed of others is no key. */
 static struct slice from_json(const char *pointer, const struct call *call, struct arena *arena)
 {
-    json_t *document = json_loadb((const char *)call->body.at, call->body.len,
-                                  JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *document = read_json(bytes_slice(&call->body));
     const json_t *value = document != NULL ? at_pointer(document, pointer) : NULL;
     struct slice key = slice_of(NULL, 0);
     if (json_is_string(value))
@@ -180,7 +203,7 @@ static struct slice from_json(const char *pointer, const struct call *call, stru
     else if (json_is_integer(value))
         key = arena_printf(arena, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
-        key = arena_printf(arena, "%.17g", json_real_value(value));
+        key = write_real(json_real_value(value), arena);
     else if (json_is_boolean(value))
         key = json_is_true(value) ? SLICE("true") : SLICE("false");
     json_decref(document);

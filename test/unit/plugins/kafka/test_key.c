@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-static const char body[] =
+static const char usual[] =
     "{\"order\":{\"id\":17,\"a/b\":[\"x\",true,1.5]},\"~\":\"tilde\",\"none\":null}";
 
-/* The key that a source takes from one and the same call; "-": none. */
-static const char *key(const char *source_text)
+/* The key that a source takes from a call with that body; "-": none. */
+static const char *key_in(const char *body, const char *source_text)
 {
     static char text[256];
     struct key_source source;
@@ -36,6 +36,11 @@ static const char *key(const char *source_text)
     arena_clear(&call->arena);
     free(call);
     return none ? "-" : text;
+}
+
+static const char *key(const char *source_text)
+{
+    return key_in(usual, source_text);
 }
 
 static void each_source_gives_its_key(void **state)
@@ -71,6 +76,20 @@ static void what_is_not_there_is_no_key(void **state)
     assert_string_equal(key("json:/order/id/x"), "-");
 }
 
+/* The same key whoever writes it, and whatever else is in the body. */
+static void numbers_are_written_as_one_writes_them(void **state)
+{
+    (void)state;
+    assert_string_equal(key_in("0.1", "json:"), "0.1");
+    assert_string_equal(key_in("[1.1,-2.5e10]", "json:/0"), "1.1");
+    assert_string_equal(key_in("[1.1,-2.5e10]", "json:/1"), "-25000000000");
+    assert_string_equal(key_in("0.30000000000000004", "json:"), "0.30000000000000004");
+    const char *beyond = "{\"id\":\"o-1\",\"number\":42,\"nonce\":18446744073709551616}";
+    assert_string_equal(key_in(beyond, "json:/id"), "o-1");
+    assert_string_equal(key_in(beyond, "json:/number"), "42");
+    assert_string_equal(key_in("{\"id\":", "json:/id"), "-");
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -97,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_source_gives_its_key),
         cmocka_unit_test(what_is_not_there_is_no_key),
+        cmocka_unit_test(numbers_are_written_as_one_writes_them),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
