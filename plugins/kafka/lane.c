@@ -105,10 +105,14 @@ static void on_stopped(struct producer *producer)
 static void on_patience(struct timer *timer)
 {
     struct lane *lane = thing_of(timer, struct lane, patience);
-    if (lane->producer.count > 0 && worker_now_ms(lane->worker) < lane->leaving_until_ms)
+    size_t left = lane->producer.count;
+    if (left > 0 && worker_now_ms(lane->worker) < lane->leaving_until_ms) {
         worker_timer(lane->worker, timer, PATIENCE_STEP_MS);
-    else
-        producer_stop(&lane->producer);
+        return;
+    }
+    if (left > 0)
+        kafka_log(lane, LEVEL_WARNING, "%zu records are given up: some may not be stored", left);
+    producer_stop(&lane->producer);
 }
 
 int kafka_attach(void *instance, struct worker *worker, void **lane)

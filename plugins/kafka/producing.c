@@ -151,7 +151,7 @@ static enum report report_of(const rd_kafka_message_t *message)
 {
     switch (rd_kafka_message_status(message)) {
     case RD_KAFKA_MSG_STATUS_PERSISTED:
-        return REPORT_STORED;
+        return message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? REPORT_STORED : REPORT_UNSURE;
     case RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED:
         return REPORT_UNSURE;
     case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
@@ -217,18 +217,20 @@ static void on_reports(struct producer_client *client, rd_kafka_event_t *event)
 
 static void ask_limits(struct producer_client *client)
 {
-    enum { MOST = 64 };
-    rd_kafka_ConfigResource_t *resources[MOST];
     size_t count = 0;
+    list_each (&client->topics, link)
+        count++;
+    if (count == 0)
+        return;
+    rd_kafka_ConfigResource_t **resources = calloc(count, sizeof(*resources));
+    if (resources == NULL)
+        abort();
+    count = 0;
     list_each (&client->topics, link) {
         const char *name = rd_kafka_topic_name(thing_of(link, struct topic, link)->rkt);
-        if (count == MOST)
-            break;
         resources[count] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
         rd_kafka_ConfigResource_set_config(resources[count++], "max.message.bytes", "");
     }
-    if (count == 0)
-        return;
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->handle.rk,
                                                                  RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     char why[128];
@@ -236,6 +238,7 @@ static void ask_limits(struct producer_client *client)
     rd_kafka_DescribeConfigs(client->handle.rk, resources, count, options, client->handle.queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy_array(resources, count);
+    free(resources);
 }
 
 static void read_limit(struct producer_client *client, const rd_kafka_ConfigResource_t *resource)
