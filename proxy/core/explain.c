@@ -218,7 +218,8 @@ static enum reason tell(struct call *call, struct description *told)
         return reason;
     }
     say(told, "style", slice_text(style_names[call->plan.style]));
-    say(told, "broker", slice_text(call->plan.broker->name));
+    if (call->plan.broker != call->snapshot->fan) /* whose targets say theirs */
+        say(told, "broker", slice_text(call->plan.broker->name));
     call->plan.transport->describe(call, &call->plan, told);
     say_answer(call, told);
     return REASON_none;
