@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "plugins/kafka/handle.h"
 
 static const struct setting *broker_rows(void *context, const char *name, const char **why)
 {
@@ -122,6 +123,31 @@ static void a_good_file(void **state)
     kafka_release(route);
     kafka_close(broker);
     unload(&file);
+}
+
+static void expect_batch_size(const char *property, const char *bytes)
+{
+    const char *properties[] = { property, NULL };
+    const struct client_settings settings = { .properties = properties,
+                                              .client_id = "test",
+                                              .max_message = 1000000,
+                                              .window = 10,
+                                              .window_bytes = 1 << 20 };
+    char text[64];
+    size_t room = sizeof text;
+    rd_kafka_conf_t *conf = conf_make(&settings, NULL, 0, text, sizeof text);
+    assert_non_null(conf);
+    assert_int_equal(rd_kafka_conf_get(conf, "batch.size", text, &room), RD_KAFKA_CONF_OK);
+    assert_string_equal(text, bytes);
+    rd_kafka_conf_destroy(conf);
+}
+
+/* A topic that takes less than the largest record refuses whole batches. */
+static void batches_are_small_and_the_user_has_the_last_word(void **state)
+{
+    (void)state;
+    expect_batch_size(NULL, "65536");
+    expect_batch_size("batch.size=1000", "1000");
 }
 
 static void the_window_has_room_for_two(void **state)
@@ -282,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file),
+        cmocka_unit_test(batches_are_small_and_the_user_has_the_last_word),
         cmocka_unit_test(the_window_has_room_for_two),
         cmocka_unit_test(a_property_that_breaks_a_promise_is_refused),
         cmocka_unit_test(a_broker_that_is_not_verified_is_told),
