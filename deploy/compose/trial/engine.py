@@ -58,11 +58,11 @@ def why_not():
     return None
 
 
-def enter_world(folder, group, command):
+def enter_world(folder, group, command, stdin):
     """Runs a command inside a new world, to its end; its exit status. `group`: the control group of its containers."""
     forget_groups("shunt-compose-*")
     world = Process("world", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "--",
-                              *command], folder)
+                              *command], folder, stdin=stdin)
     try:
         shown = 0
         while True:

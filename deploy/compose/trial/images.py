@@ -1,7 +1,7 @@
 """Images for the demos where no registry can be reached: stand-ins under the same names, and Shunt's own.
 
-The base comes from debootstrap through the machine's own apt mirror and settings, the others from the Dockerfiles in
-stand-ins/. They are for a private engine only."""
+The base comes from debootstrap through the machine's own apt mirror and settings, the others from the targets of
+stand-ins/Dockerfile. They are for a private engine only."""
 import pathlib
 import re
 import shutil
@@ -40,13 +40,15 @@ def build_base(engine):
     if exists(engine, BASE):
         return
     root = fresh_folder("compose", "base")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", root], check=True)     # dpkg's syncs cost nothing there
     mirror = machine_mirror()
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, root, *mirror]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"debootstrap: {' '.join(done.stdout.splitlines()[-2:])}"
     settle(root)
     engine.run(f"tar -C '{root}' -c . | docker import --change 'ENV PATH={PATH}' --change 'CMD [\"bash\"]' - {BASE}")
-    shutil.rmtree(root)
+    subprocess.run(["umount", "-l", root], check=True)
+    root.rmdir()
 
 
 def machine_mirror():
@@ -70,8 +72,8 @@ def settle(root):
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
-    (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(
-        "".join(f"path-exclude /usr/share/{name}/*\n" for name in ("doc", "man", "info", "locale")))
+    (root / "etc/dpkg/dpkg.cfg.d/slim").write_text("force-unsafe-io\n" + "".join(
+        f"path-exclude /usr/share/{name}/*\n" for name in ("doc", "man", "info", "locale")))
     for name in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists"):
         shutil.rmtree(root / name, ignore_errors=True)
     (root / "var/cache/apt/archives/partial").mkdir(parents=True)
@@ -79,21 +81,19 @@ def settle(root):
 
 
 def build_stand_in(engine, name):
-    kind = NAMES[name]
+    target = NAMES[name]
     context = fresh_folder("compose", "context")
-    if (STAND_INS / kind).is_dir():
-        shutil.copytree(STAND_INS / kind, context, dirs_exist_ok=True)
-    if kind == "kafka":
+    shutil.copytree(STAND_INS / "kafka", context, dirs_exist_ok=True)
+    if name == KAFKA:
         shutil.copytree(prepare().libs, context / "libs")
-    build(engine, name, STAND_INS / f"{kind}.Dockerfile", context)
+    build(engine, name, STAND_INS / "Dockerfile", context, f"--target {target}")
     shutil.rmtree(context)
 
 
 def build_ours(engine, tree):
-    """The first stage keeps a name, so that its packages are there for the next run; older images go."""
+    """The first stage keeps a name, so that its packages are there for the next run."""
     build(engine, f"{OURS}-build", tree / "deploy/Dockerfile", tree, "--target build")
     build(engine, OURS, tree / "deploy/Dockerfile", tree)
-    engine.run("docker image prune -f")
 
 
 def build(engine, name, dockerfile, context, more=""):
