@@ -61,19 +61,19 @@ endif
 # ---- what the hand types
 .DEFAULT_GOAL := help
 .PHONY: help deps build test unit flow fuzz e2e soak bench lint format reference demo install clean test-compose \
-    units flows fuzzers tidy check-deps FORCE
+    kafka units flows fuzzers tidy check-deps FORCE
 help:
 	@sed -n 's/^#: / /p' Makefile
 #: make build      build/shunt and build/plugins (also SANITIZE=address,undefined or SANITIZE=thread)
-#: make demo       one call, carried in three ways over a real RabbitMQ
-#: make test       every test; its parts: unit, flow, fuzz, e2e (T=WORD in the name, SANITIZE=thread)
+#: make demo       one call in three acts: HTTP, a real RabbitMQ, a real Kafka
+#: make test       every test; its parts: unit, flow, fuzz, e2e, test-compose (T=WORD in the name, SANITIZE=thread)
 #: make soak       the same with full counts, fuzzing, valgrind and ten minutes of mixed load
 #: make bench      against HAProxy, nginx and bare clients of the same brokers; fails when a goal is missed
 #: make lint       formatting, clang-tidy, shellcheck, house rules; make format mends the first
 #: make reference  config/reference.md, from the tables of settings
 #: make install    into PREFIX (/usr/local) below DESTDIR
 #: make deps       installs the Debian packages that building needs (the others install their own)
-#: make test-compose  the demos of deploy/compose, in containers, by the words of their READMEs
+#: make test-compose  the demos of deploy/compose in containers, by their READMEs' own words (T=one-word)
 #: make clean      removes build/ (V=1 shows each command)
 suite_fuzz := fuzz
 $(foreach s,unit flow e2e,$(eval suite_$s := $s:$(if $(filter tsan,$(variant)),tsan,asan)))
@@ -84,10 +84,10 @@ test unit flow fuzz e2e:
 	@deploy/deps test && test/run $(T:%=-k %) $(suite_$@)
 soak:
 	@deploy/deps soak && SHUNT_SOAK=1 test/run $(T:%=-k %)
-test-compose:; @deploy/deps compose && deploy/compose/test
+test-compose:; @deploy/deps compose && deploy/compose/test $T
+kafka:; @PYTHONPATH=test /usr/bin/python3 -B -m support.kafka_classpath >/dev/null || true
 bench demo:
-	@deploy/deps $@
-	@$(MAKE) --no-print-directory build
+	@deploy/deps $@ && $(MAKE) --no-print-directory build kafka
 	@$(if $(filter bench,$@),test,deploy)/$@/run
 lint:
 	@deploy/deps lint && test/run-lint; status=$$?; $(MAKE) --no-print-directory --keep-going tidy && exit $$status

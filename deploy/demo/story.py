@@ -18,9 +18,14 @@ def say(text=""):
     print(text, flush=True)
 
 
-def chapter(number, text, remark=""):
+def act(number, title):
     say()
-    say(f"{paint('cyan', number)}  {paint('bold', text)}  {paint('dim', remark)}".rstrip())
+    say(paint("cyan", f"── act {number}: {title} ".ljust(98, "─")))
+
+
+def chapter(text, remark):
+    say()
+    say(f"{paint('bold', text)}  {paint('dim', remark)}")
     say()
 
 

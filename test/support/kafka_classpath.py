@@ -77,6 +77,7 @@ def prepare():
 
 
 def _fetch(work):
+    print(f"  GET  Apache Kafka {VERSION}", file=sys.stderr, flush=True)
     dependencies = "".join(
         "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
         .format(*artifact.split(":")) for artifact in ARTIFACTS)
@@ -84,8 +85,8 @@ def _fetch(work):
     pom.write_text("<project><modelVersion>4.0.0</modelVersion><packaging>pom</packaging>"
                    "<groupId>shunt</groupId><artifactId>kafka</artifactId><version>1</version>"
                    f"<dependencies>{dependencies}</dependencies></project>\n")
-    command = ["mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={work / 'libs'}",
-               "-DincludeScope=runtime"]
+    command = ["setpriv", "--pdeathsig", "KILL", "--", "mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies",
+               f"-DoutputDirectory={work / 'libs'}", "-DincludeScope=runtime"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=420,
                               check=False)

@@ -1,8 +1,8 @@
-"""inventory: keeps reservations. It knows nothing of brokers.
+"""inventory, and later analytics: keeps the reservations that it is POSTed. It knows nothing of brokers.
 
-    python3 inventory.py PORT
+    python3 receiver.py PORT
 
-POST /reservations makes one, GET /reservations lists all."""
+POST /reservations makes one, GET /reservations lists all since its start."""
 import itertools
 import json
 import sys
@@ -12,7 +12,7 @@ reservations = []
 numbers = itertools.count(1)
 
 
-class Inventory(BaseHTTPRequestHandler):
+class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
@@ -34,4 +34,4 @@ class Inventory(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Inventory).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver).serve_forever()
