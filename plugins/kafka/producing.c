@@ -420,14 +420,15 @@ static void on_created(struct producer_client *client, rd_kafka_event_t *event)
 
 /* --- trouble ---------------------------------------------------------------------------------- */
 
+/* The handle itself is asked whether it can go on: the event of a fatal error carries the error that
+ * led to it. */
 static void on_error(struct producer_client *client, rd_kafka_event_t *event)
 {
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL) {
+    char why[256] = "";
+    if (rd_kafka_fatal_error(client->handle.rk, why, sizeof why) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         client->events->on_trouble(client->owner, rd_kafka_event_error_string(event));
         return;
     }
-    char why[256] = "";
-    rd_kafka_fatal_error(client->handle.rk, why, sizeof why);
     if (!client->fatal && !client->closing) {
         client->fatal = true;
         client->events->on_fatal(client->owner, why);
