@@ -11,11 +11,13 @@ log = { format = "json"; };
 admin = { address = "127.0.0.1:@ADMIN@"; };
 listeners = ( { name = "outbound"; address = "127.0.0.1:%(listen)s"; host = "inventory"; } );
 upstreams = ( { name = "inventory"; endpoints = ( "127.0.0.1:%(service)s" ); } );
-brokers   = ( { name = "rabbit"; plugin = "amqp"; url = "%(broker)s"; } );
+brokers   = ( %(brokers)s );
 routes = (
 %(routes)s
 );
 """
+
+RABBIT = '{ name = "rabbit"; plugin = "amqp"; url = "%s"; }'
 
 ROUTE = """  { name = "%(name)s"; match = { host = "inventory"; path = "%(path)s"; };
     style = "%(style)s"; timeout = "%(timeout)s";
@@ -29,7 +31,7 @@ service = "inventory";
 grace = "8s";
 log = { format = "json"; };
 admin = { address = "127.0.0.1:@ADMIN@"; };
-brokers = ( { name = "rabbit"; plugin = "amqp"; url = "%(broker)s"; } );
+brokers = ( %(brokers)s );
 subscriptions = (
 %(subscriptions)s
 );
@@ -46,8 +48,13 @@ def route(name, path, style, queue, timeout="5s", more=""):
     return ROUTE % {"name": name, "path": path, "style": style, "queue": queue, "timeout": timeout, "more": more}
 
 
+def caller_of(listen, service, brokers, routes):
+    """Brokers as in the file, one or several."""
+    return CALLER % {"listen": listen, "service": service, "brokers": ", ".join(brokers), "routes": ",\n".join(routes)}
+
+
 def caller(listen, service, broker, routes):
-    return CALLER % {"listen": listen, "service": service, "broker": broker, "routes": ",\n".join(routes)}
+    return caller_of(listen, service, [RABBIT % broker], routes)
 
 
 def subscription(name, queue, service, concurrency=32, timeout="4s", more=""):
@@ -55,5 +62,9 @@ def subscription(name, queue, service, concurrency=32, timeout="4s", more=""):
                            "timeout": timeout, "more": more}
 
 
+def callee_of(brokers, subscriptions):
+    return CALLEE % {"brokers": ", ".join(brokers), "subscriptions": ",\n".join(subscriptions)}
+
+
 def callee(broker, subscriptions):
-    return CALLEE % {"broker": broker, "subscriptions": ",\n".join(subscriptions)}
+    return callee_of([RABBIT % broker], subscriptions)

@@ -17,6 +17,7 @@ class Fault:
     short: float
     long: float
     takes: float = 0    # seconds beyond it until the end has happened
+    meanwhile: Callable = lambda _, seconds: time.sleep(seconds)
 
     @property
     def seconds(self):
@@ -26,48 +27,48 @@ class Fault:
     def lasting(self, world):
         try:
             self.begin(world)
-            time.sleep(self.seconds)
+            self.meanwhile(world, self.seconds)
             yield
         finally:
             self.end(world)
 
 
-def _turn(mode, sides=(0, 1)):
+def turn(mode, sides=(0, 1)):
     return lambda world: [world.relays[side].turn(mode) for side in sides]
 
 
-def _behave(*rules):
+def behave(*rules):
     return lambda world: world.service.behave(*rules)
 
 
-def _kill(name):
+def kill(name):
     return lambda world: getattr(world, name).kill()
 
 
-def _start(name):
+def start(name):
     return lambda world: getattr(world, name).start()
 
 
-def _poison(world):
+def poison(world):
     world.service.behave({"body": " [0-9]*500$", "answer": {"crash": True}})
     world.service.keep_up()
 
 
 FAULTS = [
-    Fault("broker-killed", _kill("rabbit"), _start("rabbit"), 1, 1, takes=8),
+    Fault("broker-killed", kill("rabbit"), start("rabbit"), 1, 1, takes=8),
     Fault("broker-paused", lambda world: world.rabbit.pause(), lambda world: world.rabbit.resume(), 5, 15),
     Fault("memory-alarm", lambda world: world.rabbit.memory_alarm(True),
           lambda world: world.rabbit.memory_alarm(False), 4, 15, takes=2),
-    Fault("connection-cut", _turn("cut"), _turn("cut"), 1, 1),
-    Fault("connection-refused", _turn("refuse"), _turn("pass"), 3, 15),
-    Fault("black-hole", _turn("black_hole"), _turn("pass"), 6, 15),
-    Fault("answer-lost", _turn("lose_answers", [0]), _turn("pass", [0]), 5, 15),
-    Fault("answer-lost-to-callee", _turn("lose_answers", [1]), _turn("pass", [1]), 5, 15),
-    Fault("caller-killed", _kill("caller"), _start("caller"), 0.5, 1),
-    Fault("callee-killed", _kill("callee"), _start("callee"), 0.5, 1),
-    Fault("service-killed", _kill("service"), _start("service"), 2, 15),
-    Fault("service-hangs", _behave({"answer": {"hang": True}}), _behave(), 4, 15),
-    Fault("service-answers-500", _behave({"answer": {"status": 500}}), _behave(), 6, 60),
-    Fault("service-answers-404-to-some", _behave({"body": "[37]$", "answer": {"status": 404}}), _behave(), 4, 15),
-    Fault("poison", _poison, _behave(), 6, 15),
+    Fault("connection-cut", turn("cut"), turn("cut"), 1, 1),
+    Fault("connection-refused", turn("refuse"), turn("pass"), 3, 15),
+    Fault("black-hole", turn("black_hole"), turn("pass"), 6, 15),
+    Fault("answer-lost", turn("lose_answers", [0]), turn("pass", [0]), 5, 15),
+    Fault("answer-lost-to-callee", turn("lose_answers", [1]), turn("pass", [1]), 5, 15),
+    Fault("caller-killed", kill("caller"), start("caller"), 0.5, 1),
+    Fault("callee-killed", kill("callee"), start("callee"), 0.5, 1),
+    Fault("service-killed", kill("service"), start("service"), 2, 15),
+    Fault("service-hangs", behave({"answer": {"hang": True}}), behave(), 4, 15),
+    Fault("service-answers-500", behave({"answer": {"status": 500}}), behave(), 6, 60),
+    Fault("service-answers-404-to-some", behave({"body": "[37]$", "answer": {"status": 404}}), behave(), 4, 15),
+    Fault("poison", poison, behave(), 6, 15),
 ]

@@ -39,7 +39,7 @@ class Account:
 
 
 class Books:
-    """Keeps the account of one world and one path; dead letters are taken out of the broker as they appear."""
+    """Keeps the account of one world and one path; dead letters are collected from the broker as they appear."""
 
     def __init__(self, world, path, queue):
         self.world, self.path, self.queue, self.dead = world, path, queue, {}
@@ -49,11 +49,13 @@ class Books:
         return Account(outcomes, {request.body for request in received},
                        {request.body for request in received if request.status and request.status < 300}, self.dead)
 
-    def settle(self, outcomes, seconds=90):
-        """Waits until nothing acknowledged is missing, and returns the final account."""
-        self._collect_dead()
-        wait_until(lambda: self._collect_dead() or not self.account(outcomes).missing, seconds,
-                   lambda: f"nothing is missing; {self._tell(outcomes)}", every=0.25)
+    def settle(self, outcomes, seconds=90, stored=frozenset()):
+        """Waits until nothing is missing that was acknowledged or is known to be stored; returns the final account."""
+        def done():
+            self._collect_dead()
+            account = self.account(outcomes)
+            return not account.missing and not stored - account.finished - account.dead.keys()
+        wait_until(done, seconds, lambda: f"nothing is missing; {self._tell(outcomes)}", every=0.25)
         return self.account(outcomes)
 
     def _tell(self, outcomes):
@@ -61,8 +63,7 @@ class Books:
         return f"missing {len(account.missing)}: {sorted(account.missing)[:5]}; {account.summary()}"
 
     def _collect_dead(self):
-        with self.world.amqp() as amqp:
-            self.dead.update((letter.body, letter) for letter in amqp.drain(f"{self.queue}.dead"))
+        self.dead.update((letter.body, letter) for letter in self.world.dead_letters(self.queue))
 
 
 def check_promises(account, deadline):

@@ -15,12 +15,15 @@ from support.waiting import wait_listening, wait_until
 
 @dataclass
 class Received:
-    """One request as it arrived; `status` is that of the answer, None while or if there was none."""
+    """One request as it arrived; `status` is that of the answer, None while or if there was none. `began` and `ended`
+    are the lines of the record that say so: what came before what."""
     method: str
     target: str
     headers: list
     body: bytes
     time: float
+    began: int
+    ended: int = None
     status: int = None
 
     def values(self, name):
@@ -32,7 +35,7 @@ class Service:
         self.name, self.folder, self.port = name, folder, free_port()
         self.record, self._rules = folder / f"{name}.record", folder / f"{name}.rules"
         self._process = self._keeper = None
-        self._received, self._read_up_to = {}, 0
+        self._received, self._read_up_to, self._lines = {}, 0, 0
         self.record.touch()
         self.behave()
 
@@ -103,9 +106,11 @@ class Service:
             self._note(json.loads(line))
 
     def _note(self, line):
+        self._lines += 1
         if line["event"] == "answered":
-            self._received[line["id"]].status = line["status"]
+            request = self._received[line["id"]]
+            request.status, request.ended = line["status"], self._lines
         else:
             self._received[line["id"]] = Received(
                 line["method"], line["target"], [tuple(pair) for pair in line["headers"]],
-                base64.b64decode(line["body"]), line["time"])
+                base64.b64decode(line["body"]), line["time"], self._lines)

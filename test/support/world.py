@@ -16,40 +16,23 @@ from support.shunt import Shunt
 from support.waiting import wait_until
 
 
-class World:
-    def __init__(self, name, rabbit, relays=False, timeout="5s", delivery_timeout="4s", concurrency=32):
-        self.name, self.rabbit, self.folder = name, rabbit, fresh_folder("e2e", name)
-        self.calls_queue, self.events_queue = f"{name}.calls", f"{name}.events"
-        self.listen, self.timeout = free_port(), timeout
-        self.delivery_timeout, self.concurrency = delivery_timeout, concurrency
-        self.service = Service("inventory", self.folder)
-        self.relays = [Relay(f"relay-{side}", self.folder, rabbit.port)
-                       for side in ("caller", "callee") if relays]
-        urls = [relay.amqp_url for relay in self.relays] or [rabbit.url] * 2
+class Stage:
+    """What every scene has: two sidecars with a broker between them, the service, perhaps relays, and calls through
+    all of it. `styles`, those that must succeed when all is well, each with its status."""
+    styles = {}
+
+    def __init__(self, name):
+        self.name, self.folder = name, fresh_folder("e2e", name)
+        self.relays, self.own_relays = [], []
+        self.listen, self.service = free_port(), Service("inventory", self.folder)
         self.loads, self.refused = [], None
-        self.caller = Shunt("caller", self.folder, self.caller_config(urls[0]))
-        self.callee = Shunt("callee", self.folder, self.callee_config(urls[1]))
 
-    def caller_config(self, broker):
-        return configs.caller(self.listen, self.service.port, broker, [
-            configs.route("sync", "/sync/*", "sync", self.calls_queue, self.timeout),
-            configs.route("call", "/request_reply/*", "request_reply", self.calls_queue, self.timeout),
-            configs.route("event", "/event/*", "event", self.events_queue, self.timeout),
-            configs.route("brief", "/brief/*", "request_reply", self.calls_queue, "1s"),
-            configs.route("plain", "/plain/*", "request_reply", f"{self.name}.plain", self.timeout),
-            configs.route("parked", "/parked/*", "event", f"{self.name}.parked", self.timeout),
-            configs.route("nowhere-event", "/nowhere/event/*", "event", f"{self.name}.nowhere", self.timeout),
-            configs.route("nowhere-call", "/nowhere/call/*", "request_reply", f"{self.name}.nowhere", self.timeout)])
-
-    def callee_config(self, broker):
-        return configs.callee(broker, [
-            configs.subscription("calls", self.calls_queue, self.service.port, self.concurrency,
-                                 self.delivery_timeout),
-            configs.subscription("events", self.events_queue, self.service.port, self.concurrency,
-                                 self.delivery_timeout)])
+    def place(self, caller, callee):
+        """The sidecars by their configs, as soon as those can be told."""
+        self.caller, self.callee = Shunt("caller", self.folder, caller), Shunt("callee", self.folder, callee)
 
     def __enter__(self):
-        for part in (*self.relays, self.service, self.callee, self.caller):
+        for part in (*self.own_relays, self.service, self.callee, self.caller):
             part.start()
         return self
 
@@ -58,7 +41,7 @@ class World:
         for load in self.loads:
             load.stop_asking()
         failures = []
-        for part in (self.caller, self.callee, self.service, *self.relays):
+        for part in (self.caller, self.callee, self.service, *self.own_relays):
             try:
                 part.stop()
             except Exception as failure:
@@ -79,15 +62,14 @@ class World:
         return load
 
     def expect_normal(self, within=10, in_a_row=10):
-        """Events and calls all succeed again, so many in a row, before the time is up."""
+        """All styles succeed again, so many times in a row, before the time is up."""
         run = 0
 
         def normal():
             nonlocal run
-            good = self.works("event", 202) and self.works("request_reply", 200)
-            run = run + 1 if good else 0
+            run = run + 1 if all(self.works(style, status) for style, status in self.styles.items()) else 0
             return run >= in_a_row
-        wait_until(normal, within, lambda: f"events and calls succeed again; the last that did not: {self.refused}")
+        wait_until(normal, within, lambda: f"all calls succeed again; the last that did not: {self.refused}")
 
     def works(self, style, status):
         """Whether a call in a style gets that status now; `refused` keeps what it got instead."""
@@ -100,6 +82,38 @@ class World:
         self.refused = f"{style}: {answer}"
         return False
 
+
+class World(Stage):
+    styles = {"event": 202, "request_reply": 200}
+
+    def __init__(self, name, rabbit, relays=False, timeout="5s", delivery_timeout="4s", concurrency=32):
+        super().__init__(name)
+        self.rabbit, self.timeout = rabbit, timeout
+        self.calls_queue, self.events_queue = f"{name}.calls", f"{name}.events"
+        self.delivery_timeout, self.concurrency = delivery_timeout, concurrency
+        self.relays = self.own_relays = [Relay(f"relay-{side}", self.folder, rabbit.port)
+                                         for side in ("caller", "callee") if relays]
+        urls = [relay.amqp_url for relay in self.relays] or [rabbit.url] * 2
+        self.place(self.caller_config(urls[0]), self.callee_config(urls[1]))
+
+    def caller_config(self, broker):
+        return configs.caller(self.listen, self.service.port, broker, [
+            configs.route("sync", "/sync/*", "sync", self.calls_queue, self.timeout),
+            configs.route("call", "/request_reply/*", "request_reply", self.calls_queue, self.timeout),
+            configs.route("event", "/event/*", "event", self.events_queue, self.timeout),
+            configs.route("brief", "/brief/*", "request_reply", self.calls_queue, "1s"),
+            configs.route("plain", "/plain/*", "request_reply", f"{self.name}.plain", self.timeout),
+            configs.route("parked", "/parked/*", "event", f"{self.name}.parked", self.timeout),
+            configs.route("nowhere-event", "/nowhere/event/*", "event", f"{self.name}.nowhere", self.timeout),
+            configs.route("nowhere-call", "/nowhere/call/*", "request_reply", f"{self.name}.nowhere", self.timeout)])
+
+    def callee_config(self, broker):
+        return configs.callee(broker, [
+            configs.subscription("calls", self.calls_queue, self.service.port, self.concurrency,
+                                 self.delivery_timeout),
+            configs.subscription("events", self.events_queue, self.service.port, self.concurrency,
+                                 self.delivery_timeout)])
+
     def wait_idle(self, seconds=60):
         """Both queues are empty."""
         with self.amqp() as amqp:
@@ -109,9 +123,13 @@ class World:
     def amqp(self):
         return Amqp(self.rabbit)
 
-    def forget_dead(self):
+    def dead_letters(self, queue):
+        """Takes out the dead letters of a queue that are there."""
         with self.amqp() as amqp:
-            amqp.drain(f"{self.events_queue}.dead")
+            return amqp.drain(f"{queue}.dead")
+
+    def forget_dead(self):
+        self.dead_letters(self.events_queue)
 
     def wait_done_or_dead(self, queue, body, seconds=20):
         """Waits until a message has reached the service or the dead letters, whose queue is emptied."""
