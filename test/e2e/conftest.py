@@ -1,5 +1,6 @@
 """What every scenario finds ready: one broker and one scene for all that break nothing, a broker to be broken for
 those that do; and that no test hangs and none leaves a process behind."""
+import contextlib
 import os
 import shutil
 import signal
@@ -8,6 +9,11 @@ import uuid
 
 import pytest
 
+from support import kafka_classpath
+from support.kafka import Kafka
+from support.kafka_classpath import KafkaMissing
+from support.kafka_mock import KafkaMock
+from support.kafka_world import KafkaWorld
 from support.places import fresh_folder, shunt_binary
 from support.process import command_name, descendants
 from support.rabbit import Rabbit
@@ -15,9 +21,24 @@ from support.shunt import Shunt
 from support.world import World
 
 
+stand_ins = []      # what stood in, and for what
+
+
 def pytest_sessionstart():
     if not shunt_binary().exists():
         pytest.exit(f"{shunt_binary()} is not built (make build, or say SHUNT_BIN)", 2)
+
+
+def pytest_collection_finish(session):
+    """The first time, Kafka is fetched, which may take longer than any test may."""
+    if any("kafka" in name for item in session.items for name in item.fixturenames):
+        with contextlib.suppress(KafkaMissing):
+            kafka_classpath.prepare()
+
+
+def pytest_terminal_summary(terminalreporter):
+    for text in stand_ins:
+        terminalreporter.write_line(text)
 
 
 def interrupted(seconds):
@@ -85,6 +106,41 @@ def breakable(nothing_left_behind):
 
 
 @pytest.fixture(scope="session")
+def kafka(nothing_left_behind):
+    """The node that nobody breaks; librdkafka's mock cluster where there can be no Apache Kafka."""
+    folder = fresh_folder("e2e", "kafka")
+    try:
+        node = Kafka(folder)
+    except KafkaMissing as problem:
+        stand_ins.append(str(problem))
+        node = KafkaMock(folder)
+    yield node.start()
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def real_kafka(kafka):
+    """The same, for those whom a stand-in does not serve."""
+    if isinstance(kafka, KafkaMock):
+        pytest.skip(stand_ins[0])
+    return kafka
+
+
+@pytest.fixture(scope="module")
+def breakable_kafka(nothing_left_behind):
+    """A node of the module's own, to be killed and paused, with a relay for each of two sidecars."""
+    folder = fresh_folder("e2e", "breakable-kafka")
+    try:
+        node = Kafka(folder)
+    except KafkaMissing as problem:
+        pytest.skip(str(problem))
+    node.relays = [node.behind(f"relay-{side}", folder).start() for side in ("caller", "callee")]
+    yield node.start()
+    for part in (node, *node.relays):
+        part.stop()
+
+
+@pytest.fixture(scope="session")
 def everyone(rabbit):
     with World("scene", rabbit) as world:
         yield world
@@ -98,6 +154,21 @@ def scene(everyone):
     everyone.service.behave()
     everyone.caller.check_alive()
     everyone.callee.check_alive()
+
+
+@pytest.fixture(scope="session")
+def everyone_at_kafka(kafka):
+    with KafkaWorld("kafka-scene", kafka) as world:
+        yield world
+
+
+@pytest.fixture
+def kafka_scene(everyone_at_kafka):
+    """The shared scene over Kafka, everybody alive afterwards, the service back to normal."""
+    yield everyone_at_kafka
+    everyone_at_kafka.service.behave()
+    everyone_at_kafka.caller.check_alive()
+    everyone_at_kafka.callee.check_alive()
 
 
 @pytest.fixture

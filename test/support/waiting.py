@@ -1,4 +1,5 @@
 """Waiting for conditions, never for times."""
+import os
 import socket
 import time
 
@@ -25,3 +26,8 @@ def is_listening(port):
 
 def wait_listening(port, seconds=30):
     wait_until(lambda: is_listening(port), seconds, f"something listens on port {port}")
+
+
+def patient(seconds):
+    """So long on a machine that is ours, longer on one that is busy with other things as well."""
+    return seconds * max(1.0, 2 * os.getloadavg()[0] / os.cpu_count())
