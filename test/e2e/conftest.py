@@ -30,7 +30,7 @@ def pytest_sessionstart():
 
 
 def pytest_collection_finish(session):
-    """The first time, Kafka is fetched, which may take longer than any test may."""
+    """The first time, Kafka is fetched, which may take longer than a test may."""
     if any("kafka" in name for item in session.items for name in item.fixturenames):
         with contextlib.suppress(KafkaMissing):
             kafka_classpath.prepare()

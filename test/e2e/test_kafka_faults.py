@@ -37,7 +37,7 @@ def settle(world, outcomes):
 @pytest.mark.limit(1200 if SOAK else 240)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_promises_hold(fault, world):
-    load = world.load("event", COUNT, rate=min(COUNT / (fault.seconds + fault.takes + 5), 400), connections=300)
+    load = world.load("event", COUNT, rate=min(COUNT / (fault.seconds + fault.takes + 3), 400), connections=300)
     wait_until(lambda: load.done > COUNT // 10, 60, "a tenth of the load is through")
     with fault.lasting(world):
         pass

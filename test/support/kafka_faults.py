@@ -1,7 +1,7 @@
-"""The faults of the scene with Kafka in its middle, in the shape of faults.py."""
+"""The faults of the scene with Kafka in its middle, in the shape of faults.py; a soak has some more of them."""
 import time
 
-from support.faults import Fault, behave, kill, poison, start, turn
+from support.faults import SOAK, Fault, behave, kill, poison, start, turn
 from support.shunt import Shunt
 
 STUCK = "[ 05]7$"     # the questions of one key, of KEYS
@@ -31,19 +31,22 @@ def _nothing(_):
 
 
 FAULTS = [
-    Fault("broker-killed", kill("kafka"), start("kafka"), 1, 1, takes=8),
-    Fault("broker-paused", lambda world: world.kafka.pause(), lambda world: world.kafka.resume(), 20, 20),
+    Fault("broker-killed", kill("kafka"), start("kafka"), 1, 1, takes=6),
+    Fault("broker-paused", lambda world: world.kafka.pause(), lambda world: world.kafka.resume(), 12, 20),
     Fault("connection-cut", turn("cut"), turn("cut"), 1, 1),
-    Fault("connection-refused", turn("refuse"), turn("pass"), 3, 15),
-    Fault("black-hole", turn("black_hole"), turn("pass"), 6, 15),
-    Fault("answer-lost", turn("lose_answers", [0]), turn("pass", [0]), 5, 15),
-    Fault("answer-lost-to-callee", turn("lose_answers", [1]), turn("pass", [1]), 5, 15),
+    Fault("black-hole", turn("black_hole"), turn("pass"), 5, 15),
+    Fault("answer-lost", turn("lose_answers", [0]), turn("pass", [0]), 4, 15),
     Fault("caller-killed", kill("caller"), start("caller"), 0.5, 1),
     Fault("callee-killed", kill("callee"), start("callee"), 0.5, 1),
-    Fault("members-come-and-go", _nothing, _nothing, 12, 60, meanwhile=_members_come_and_go),
-    Fault("service-killed", kill("service"), start("service"), 2, 15),
-    Fault("service-answers-500", behave(FAILS), behave(), 6, 60),
-    Fault("service-answers-404-to-some", behave({"body": "[37]$", "answer": {"status": 404}}), behave(), 3, 15),
-    Fault("poison", poison, behave(), 4, 15),
-    Fault("poison-key", behave({"body": STUCK, **FAILS}), behave(), 6, 60),
+    Fault("members-come-and-go", _nothing, _nothing, 8, 60, meanwhile=_members_come_and_go),
+    Fault("service-answers-500", behave(FAILS), behave(), 5, 60),
+    Fault("poison-key", behave({"body": STUCK, **FAILS}), behave(), 5, 60),
 ]
+if SOAK:
+    FAULTS += [
+        Fault("connection-refused", turn("refuse"), turn("pass"), 3, 15),
+        Fault("answer-lost-to-callee", turn("lose_answers", [1]), turn("pass", [1]), 5, 15),
+        Fault("service-killed", kill("service"), start("service"), 2, 15),
+        Fault("service-answers-404-to-some", behave({"body": "[37]$", "answer": {"status": 404}}), behave(), 3, 15),
+        Fault("poison", poison, behave(), 4, 15),
+    ]
