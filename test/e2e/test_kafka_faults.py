@@ -13,7 +13,7 @@ from support.kafka_world import KafkaWorld, taken
 from support.reckoning import Books, check_promises
 from support.waiting import patient, wait_until
 
-COUNT = 50_000 if SOAK else 2_000
+COUNT, PATIENCE = (50_000, 400) if SOAK else (2_000, 90)
 DEADLINE = 3
 NORMAL = 15
 
@@ -28,17 +28,17 @@ def world(request, breakable_kafka):
 def settle(world, outcomes):
     """What the load left behind, what the service got of it and what stands in the topic, when all is done."""
     books = Books(world, "/event/load", world.topic)
-    books.settle(outcomes)
+    books.settle(outcomes, PATIENCE)
     records = [record for record in world.records() if record.body.startswith(b"/event/load")]
-    account = books.settle(outcomes, stored={record.body for record in records})
+    account = books.settle(outcomes, PATIENCE, stored={record.body for record in records})
     return account, world.service.received("/event/load"), records
 
 
-@pytest.mark.limit(1200 if SOAK else 240)
+@pytest.mark.limit(1800 if SOAK else 240)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_promises_hold(fault, world):
     load = world.load("event", COUNT, rate=min(COUNT / (fault.seconds + fault.takes + 3), 400), connections=300)
-    wait_until(lambda: load.done > COUNT // 10, 60, "a tenth of the load is through")
+    wait_until(lambda: load.done > COUNT // 10, PATIENCE, "a tenth of the load is through")
     with fault.lasting(world):
         pass
     normal = world.expect_normal(within=patient(NORMAL))

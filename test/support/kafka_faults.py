@@ -26,14 +26,26 @@ def _members_come_and_go(world, seconds):
             member.stop()
 
 
+def _cut_in_flight(world):
+    """What was sent by then is in doubt, and an idempotent producer may lose its place over it."""
+    world.kafka.pause()
+    time.sleep(0.8)
+    turn("cut")(world)
+
+
+def _resume(world):
+    world.kafka.resume()
+
+
 def _nothing(_):
     pass
 
 
 FAULTS = [
     Fault("broker-killed", kill("kafka"), start("kafka"), 1, 1, takes=6),
-    Fault("broker-paused", lambda world: world.kafka.pause(), lambda world: world.kafka.resume(), 12, 20),
+    Fault("broker-paused", lambda world: world.kafka.pause(), _resume, 12, 20),
     Fault("connection-cut", turn("cut"), turn("cut"), 1, 1),
+    Fault("connection-cut-in-flight", _cut_in_flight, _resume, 0.3, 0.3),
     Fault("black-hole", turn("black_hole"), turn("pass"), 5, 15),
     Fault("answer-lost", turn("lose_answers", [0]), turn("pass", [0]), 4, 15),
     Fault("caller-killed", kill("caller"), start("caller"), 0.5, 1),

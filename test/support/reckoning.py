@@ -4,7 +4,7 @@ An event that was acknowledged has been carried out or is a dead letter with its
 "not executed" never reached the service; every call ended by its deadline; an answer is the caller's own."""
 from dataclasses import dataclass
 
-from support.waiting import wait_until
+from support.waiting import patient, wait_until
 
 MARGIN = 3.0
 
@@ -71,7 +71,7 @@ def check_promises(account, deadline):
     assert not account.missing
     did_happen = account.refused_unexecuted & (account.arrived | account.dead.keys())
     assert not did_happen, f'answered executed="no", and yet there: {sorted(did_happen)[:5]}'
-    late = [outcome for outcome in account.outcomes if outcome.took > deadline + MARGIN]
+    late = [outcome for outcome in account.outcomes if outcome.took > deadline + patient(MARGIN)]
     assert not late, f"{len(late)} calls ended late, such as {late[0]}"
     nameless = [letter for letter in account.dead.values() if not reason_of(letter)]
     assert not nameless, f"dead letters without a reason, such as {nameless[0].headers}"
