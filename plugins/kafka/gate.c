@@ -61,7 +61,6 @@ void consignment_free(struct consignment *consignment)
 struct consignment *consignment_new(const struct record *record, rd_kafka_topic_t *rkt,
                                     struct gate *gate, void *token)
 {
-    assert(record->value.at != NULL); /* it would delete */
     struct consignment *consignment = calloc(1, sizeof *consignment + record->key.len);
     if (consignment == NULL)
         return NULL;
@@ -74,12 +73,17 @@ struct consignment *consignment_new(const struct record *record, rd_kafka_topic_
         consignment->key = slice_of(consignment->bytes, record->key.len);
     }
     consignment->headers = write_headers(&record->headers);
-    consignment->value_len = record->value.len;
-    consignment->value = malloc(record->value.len + 1); /* librdkafka frees it */
-    if (consignment->headers == NULL || consignment->value == NULL) {
+    bool fits = consignment->headers != NULL;
+    if (record->value.at != NULL) { /* else a null, which a tombstone's dead letter keeps */
+        consignment->value_len = record->value.len;
+        consignment->value = malloc(record->value.len + 1); /* librdkafka frees it */
+        fits &= consignment->value != NULL;
+    }
+    if (!fits) {
         consignment_free(consignment);
         return NULL;
     }
-    memcpy(consignment->value, record->value.at, record->value.len);
+    if (record->value.len > 0)
+        memcpy(consignment->value, record->value.at, record->value.len);
     return consignment;
 }

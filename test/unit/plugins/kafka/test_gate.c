@@ -81,11 +81,25 @@ static void each_partition_has_its_gate(void **state)
     assert_ptr_equal(gates_find(&gates, (struct slice){ 0 }), &gates.each[0]);
 }
 
+static void a_null_stays_one(void **state)
+{
+    (void)state;
+    struct gates gates;
+    gates_init(&gates);
+    const struct record record = { .key = SLICE("key") };
+    struct consignment *null = consignment_new(&record, NULL, gates_find(&gates, record.key), NULL);
+    assert_non_null(null);
+    assert_null(null->value);
+    assert_int_equal(null->value_len, 0);
+    consignment_free(null);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_pass_in_order_while_fewer_than_five_are_inside),
         cmocka_unit_test(who_waits_has_what_it_needs_for_itself),
+        cmocka_unit_test(a_null_stays_one),
         cmocka_unit_test(each_partition_has_its_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
