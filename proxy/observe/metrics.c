@@ -2,9 +2,10 @@
  *
  * Adding up is done here, on the control thread, so that workers never add more than one to a
  * cell of their own. Cells move while they are read: a histogram's count is therefore the sum of
- * the buckets just read, and every counter only grows. A style that a configured route carries
- * is shown from the start with zeros, so that a rate sees the first call. Nothing fails but the
- * room of `out`.
+ * the buckets just read, and every counter only grows. What a route's style has not carried yet is
+ * left out, as clients of Prometheus do, or thousands of idle routes would fill megabytes with
+ * zeros; from its first call on all its classes of status are there, so that a rate sees the first
+ * failure. Nothing fails but the room of `out`.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -100,25 +101,18 @@ static uint64_t add_failures(const struct route_stats *row, enum reason reason)
     return sum;
 }
 
-/* Whether the configuration in force has a style for this row, so that calls may come. */
-static bool is_configured(const struct snapshot *snapshot, const struct route_stats *row,
-                          enum style style)
+/* Whether any worker has ever counted here: its cells are made for that. */
+static bool is_touched(const struct route_stats *row)
 {
-    for (unsigned i = 0; i < snapshot->route_count; i++) {
-        if (snapshot->routes[i].stats == row)
-            return snapshot->routes[i].block[style].present;
-    }
-    for (unsigned i = 0; i < snapshot->subscription_count; i++) {
-        if (snapshot->subscriptions[i].stats == row)
-            return style == STYLE_SYNC;
+    for (unsigned i = 0; i < STATS_WORKERS; i++) {
+        if (cells_of(row, i) != NULL)
+            return true;
     }
     return false;
 }
 
-static bool is_shown(const struct scrape *scrape, const struct route_stats *row, enum style style)
+static bool has_carried(const struct route_stats *row, enum style style)
 {
-    if (is_configured(scrape->snapshot, row, style))
-        return true;
     for (unsigned status = 0; status < STATUS_CLASSES; status++) {
         if (add_calls(row, style, status) != 0)
             return true;
@@ -165,25 +159,32 @@ static void each_style(const struct scrape *scrape,
 {
     list_each (&scrape->stats->routes, link) {
         const struct route_stats *row = thing_of(link, struct route_stats, link);
-        for (enum style style = 0; style < STYLES; style++) {
-            if (is_shown(scrape, row, style))
+        for (enum style style = 0; is_touched(row) && style < STYLES; style++) {
+            if (has_carried(row, style))
                 put(scrape, row, style);
         }
     }
 }
 
-static void put_failures(const struct scrape *scrape)
+static void put_failures(const struct scrape *scrape, const struct route_stats *row)
 {
+    for (enum reason reason = REASON_none + 1; reason < REASONS; reason++) {
+        uint64_t count = add_failures(row, reason);
+        if (count != 0)
+            put_count(scrape, "shunt_call_failures_total",
+                      LABELS("kind", row->kind, "route", row->name, "reason", reasons[reason].name),
+                      count);
+    }
+}
+
+static void failures(const struct scrape *scrape)
+{
+    family(scrape, "shunt_call_failures_total", "counter",
+           "Calls that Shunt itself ended, by reason.");
     list_each (&scrape->stats->routes, link) {
         const struct route_stats *row = thing_of(link, struct route_stats, link);
-        for (enum reason reason = REASON_none + 1; reason < REASONS; reason++) {
-            uint64_t count = add_failures(row, reason);
-            if (count != 0)
-                put_count(
-                    scrape, "shunt_call_failures_total",
-                    LABELS("kind", row->kind, "route", row->name, "reason", reasons[reason].name),
-                    count);
-        }
+        if (is_touched(row))
+            put_failures(scrape, row);
     }
 }
 
@@ -210,9 +211,7 @@ static void calls(const struct scrape *scrape)
     family(scrape, "shunt_calls_total", "counter",
            "Calls that are over, by the status that the caller got.");
     each_style(scrape, put_calls);
-    family(scrape, "shunt_call_failures_total", "counter",
-           "Calls that Shunt itself ended, by reason.");
-    put_failures(scrape);
+    failures(scrape);
     family(scrape, "shunt_call_duration_seconds", "histogram",
            "Time from a call's head to its end.");
     each_style(scrape, put_histogram);

@@ -120,8 +120,6 @@ static void calls_add_up(void **state)
                        "\",style=\"event\",status=\"5xx\"} 1");
     assert_line(&text, "shunt_calls_total{kind=\"route\",route=\"" ESCAPED
                        "\",style=\"event\",status=\"2xx\"} 0");
-    assert_line(&text, "shunt_calls_total{kind=\"subscription\",route=\"reserve\",style=\"sync\","
-                       "status=\"2xx\"} 0");
     assert_line(&text,
                 "shunt_calls_total{kind=\"unmatched\",route=\"\",style=\"sync\",status=\"2xx\"} 1");
     assert_line(&text,
@@ -141,6 +139,36 @@ static void calls_add_up(void **state)
     assert_line(&text, "shunt_calls_in_flight 1");
     assert_null(strstr((const char *)text.at, "style=\"request_reply\""));
     bytes_free(&text);
+    tear_down(&scene);
+}
+
+/* A name that nobody has called takes no room, whatever else its cells are for. */
+static void idle_routes_are_left_out(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene);
+    struct bytes before = scrape(&scene);
+    for (unsigned i = 0; i < 10000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "idle-%u", i);
+        stats_route(scene.stats, "route", name);
+    }
+    observe_subscription_ready(&scene.workers[1], scene.subscription.stats, true);
+    struct bytes after = scrape(&scene);
+    assert_null(strstr((const char *)after.at, "idle-"));
+    assert_null(strstr((const char *)after.at, "route=\"reserve\""));
+    assert_null(strstr((const char *)after.at, "kind=\"unmatched\""));
+    assert_in_range(after.len, before.len - 16, before.len + 16); /* the process's own figures */
+
+    observe_some(&scene);
+    struct bytes busy = scrape(&scene);
+    assert_line(&busy, "shunt_calls_total{kind=\"route\",route=\"" ESCAPED
+                       "\",style=\"sync\",status=\"5xx\"} 0");
+    assert_null(strstr((const char *)busy.at, "idle-"));
+    bytes_free(&before);
+    bytes_free(&after);
+    bytes_free(&busy);
     tear_down(&scene);
 }
 
@@ -266,10 +294,15 @@ static void promtool_is_silent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_add_up),           cmocka_unit_test(brokers_events_and_gauges),
-        cmocka_unit_test(a_refused_reload_shows), cmocka_unit_test(too_many_events_become_others),
-        cmocka_unit_test(rows_are_found_again),   cmocka_unit_test(buckets_and_classes),
-        cmocka_unit_test(the_process_is_known),   cmocka_unit_test(promtool_is_silent),
+        cmocka_unit_test(calls_add_up),
+        cmocka_unit_test(idle_routes_are_left_out),
+        cmocka_unit_test(brokers_events_and_gauges),
+        cmocka_unit_test(a_refused_reload_shows),
+        cmocka_unit_test(too_many_events_become_others),
+        cmocka_unit_test(rows_are_found_again),
+        cmocka_unit_test(buckets_and_classes),
+        cmocka_unit_test(the_process_is_known),
+        cmocka_unit_test(promtool_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
