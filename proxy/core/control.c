@@ -1,5 +1,9 @@
 /* See control.h. Owned by the main thread; each worker has a thread of its own, reached by its
- * mailbox only. */
+ * mailbox only.
+ *
+ * Reloads come one at a time: the next waits until every worker serves the one before. A worker may
+ * take a moment for it (worker.h), and an address that one configuration has given up and the next
+ * takes again can only be bound when the last worker has closed its socket. */
 #include "core/control.h"
 
 #include <assert.h>
@@ -14,6 +18,7 @@
 #include "observe/observe.h"
 
 #define SWEEP_MS     1000
+#define BEHIND_MS    5    /* how often to look whether workers have caught up */
 #define TELL_MS      1000 /* how long mistakes may wait for a reader of standard error */
 #define WORKER_STACK ((size_t)8 * 1024 * 1024) /* deep header tables are decoded on it */
 
@@ -39,7 +44,7 @@ struct control {
     unsigned count;    /* of hands */
     unsigned finished; /* hands that are drained */
     uv_signal_t reload, terminate, interrupt;
-    uv_timer_t sweep, grace;
+    uv_timer_t sweep, grace, behind;
     struct done drained; /* the control worker's own */
     bool stopping;
 };
@@ -114,12 +119,8 @@ static void warn_of_workers(const struct control *control)
                  control->count);
 }
 
-static void on_reload(uv_signal_t *signal, int number)
+static void reload(struct control *control)
 {
-    (void)number;
-    struct control *control = signal->data;
-    if (control->stopping)
-        return;
     struct complaints complaints;
     complaints_init(&complaints);
     struct snapshot *snapshot = build(control, &complaints);
@@ -139,6 +140,29 @@ static void on_reload(uv_signal_t *signal, int number)
     complaints_clear(&complaints);
 }
 
+/* However many are asked for while workers are behind, the file is read once more, and then as it
+ * is by then. */
+static void on_behind(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    if (!observe_all_serve(control->registry.stats, control->count, control->snapshot->generation))
+        return;
+    uv_timer_stop(timer);
+    reload(control);
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    (void)number;
+    struct control *control = signal->data;
+    if (control->stopping || uv_is_active((uv_handle_t *)&control->behind))
+        return;
+    if (observe_all_serve(control->registry.stats, control->count, control->snapshot->generation))
+        reload(control);
+    else
+        uv_timer_start(&control->behind, on_behind, BEHIND_MS, BEHIND_MS);
+}
+
 /* --- ending ----------------------------------------------------------------------------------- */
 
 static void end_control_loop(struct control *control)
@@ -148,6 +172,7 @@ static void end_control_loop(struct control *control)
     uv_close((uv_handle_t *)&control->interrupt, NULL);
     uv_close((uv_handle_t *)&control->sweep, NULL);
     uv_close((uv_handle_t *)&control->grace, NULL);
+    uv_close((uv_handle_t *)&control->behind, NULL);
     loop_end(&control->loop);
 }
 
@@ -222,6 +247,7 @@ static void on_terminate(uv_signal_t *signal, int number)
     if (control->stopping)
         leave_at_once(control, "told to end at once");
     control->stopping = true;
+    uv_timer_stop(&control->behind);
     control->admin.draining = true;
     log_line(control->log, LEVEL_INFO, "shunt", "signal %d: draining, for %llu ms at most", number,
              (unsigned long long)control->snapshot->grace_ms);
@@ -260,8 +286,9 @@ static void watch_signals(struct control *control)
     uv_signal_init(loop, &control->interrupt);
     uv_timer_init(loop, &control->sweep);
     uv_timer_init(loop, &control->grace);
+    uv_timer_init(loop, &control->behind);
     control->reload.data = control->terminate.data = control->interrupt.data = control;
-    control->sweep.data = control->grace.data = control;
+    control->sweep.data = control->grace.data = control->behind.data = control;
     uv_signal_start(&control->reload, on_reload, SIGHUP);
     hold_reloads(SIG_UNBLOCK);
     uv_signal_start(&control->terminate, on_terminate, SIGTERM);

@@ -154,6 +154,18 @@ void observe_adopted(struct worker *worker, uint64_t generation, unsigned listen
     atomic_store_explicit(&cells->generation, generation, memory_order_release);
 }
 
+bool observe_all_serve(const struct stats *stats, unsigned workers, uint64_t generation)
+{
+    assert(workers <= WORKERS_MAX);
+    for (unsigned i = 0; i < workers; i++) {
+        uint64_t served = atomic_load_explicit(&stats->workers[i].generation, memory_order_acquire);
+        assert(served <= generation);
+        if (served != generation)
+            return false;
+    }
+    return true;
+}
+
 void observe_subscription_ready(struct worker *worker, struct route_stats *stats, bool ready)
 {
     if (worker->observer == NULL || stats == NULL)

@@ -63,6 +63,9 @@ void observe_broker_event(struct worker *worker, struct broker *broker, const ch
 /* For readiness, which the control thread answers. The worker serves this snapshot now, but for
  * so many listeners. */
 void observe_adopted(struct worker *worker, uint64_t generation, unsigned listeners_failed);
+/* Whether each of the first `workers` serves that snapshot, and so has closed what earlier ones
+ * had open. Control thread. */
+bool observe_all_serve(const struct stats *stats, unsigned workers, uint64_t generation);
 /* The subscription of this row consumes, or has ceased to: at intake's on_ready, on_lost, at a
  * pause, and as soon as it is told to stop (not later: after a reload its successor has the same
  * row). */

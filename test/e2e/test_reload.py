@@ -1,8 +1,12 @@
 """SIGHUP: the one word changes under load and no call fails; a broken file changes nothing."""
+import signal
+import socket
+
 import pytest
 
 from support.places import free_port
 from support.raw_http import request
+from support.reckoning import reason_of
 from support.waiting import is_listening, wait_until
 
 
@@ -82,15 +86,50 @@ def test_another_way_to_the_broker_under_load(restored):
     assert len(scene.service.received("/event/load")) >= 1200
 
 
+def with_listener(config, port):
+    """The config with a second listener."""
+    listener = f'{{ name = "second"; address = "127.0.0.1:{port}"; host = "inventory"; }}'
+    return config.replace("listeners = (", f"listeners = ( {listener},")
+
+
 def test_listeners_come_and_go(restored):
     scene, config, second = restored, restored.caller.config, free_port()
     load = scene.load("sync", 600, rate=300, connections=16)
-    listener = f'{{ name = "second"; address = "127.0.0.1:{second}"; host = "inventory"; }}'
-    scene.caller.reload(config.replace("listeners = (", f"listeners = ( {listener},"))
+    scene.caller.reload(with_listener(config, second))
     assert request(second, "POST", "/sync/second", body=b"x").status == 200
     scene.caller.reload(config)
     wait_until(lambda: not is_listening(second), 5, "the second listener is gone")
     assert {outcome.status for outcome in load.finish()} == {200}
+
+
+def test_a_listener_that_comes_back_before_it_is_gone(restored):
+    """A worker that waits for a broker of the config between has not closed it yet; the next reload waits for that."""
+    scene, config, second = restored, restored.caller.config, free_port()
+    scene.caller.reload(with_listener(config, second))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"amqp://127.0.0.1:{silent.getsockname()[1]}/"
+        broker = f'{{ name = "silent"; plugin = "amqp"; url = "{url}"; }}'
+        between = config.replace("brokers   = (", f"brokers = ( {broker},")
+        before = scene.caller.count("shunt_config_generation")
+        scene.caller.write(between)
+        scene.caller.process.signal(signal.SIGHUP)
+        wait_until(lambda: scene.caller.count("shunt_config_generation") > before, 10, "the config between is taken")
+        scene.caller.reload(with_listener(config, second))
+    assert request(second, "POST", "/sync/second", body=b"x").status == 200
+
+
+def test_a_reload_does_not_start_attempts_anew(scene, word):
+    """An event that waits for its next attempt goes on where it was while other things change."""
+    config = scene.callee.config
+    scene.service.behave({"path": f"/event/{word}", "answer": {"status": 503}})
+    assert scene.call("event", word).status == 202
+    for attempts, calls_at_once in ((1, 16), (2, 8), (3, 32)):
+        scene.service.wait_for(f"/event/{word}", attempts)
+        scene.callee.reload(config.replace("concurrency = 32", f"concurrency = {calls_at_once}", 1))
+    letter, = scene.wait_dead(scene.events_queue)
+    received = scene.service.received(f"/event/{word}")
+    assert [request.values("shunt-attempt") for request in received] == [[str(number)] for number in range(1, 6)]
+    assert reason_of(letter) == "attempts_exhausted" and scene.callee.config == config
 
 
 def test_a_subscription_moves_to_another_queue(scene):
