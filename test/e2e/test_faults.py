@@ -1,6 +1,8 @@
 """The fault matrix: numbered events and numbered calls before, during and after each fault, then counted.
 
 The counts are the issue's with SHUNT_SOAK=1. What must hold is said once, in support/reckoning.py."""
+import contextlib
+
 import pytest
 
 from support.faults import FAULTS, SOAK
@@ -20,8 +22,9 @@ def world(request, breakable):
 
 
 def begin_loads(world, seconds):
-    """Both loads, spread over a while; returns when a tenth is through."""
-    rate = min(COUNT / seconds, 400)
+    """Both loads, spread over a while, at a rate that leaves a small machine room for the fault; returns when a tenth
+    is through."""
+    rate = min(COUNT / seconds, 200)
     loads = [world.load(style, COUNT, rate=rate, connections=300) for style in ("event", "request_reply")]
     wait_until(lambda: all(load.done > COUNT // 10 for load in loads), 60, "a tenth of the load is through")
     return loads
@@ -48,6 +51,25 @@ def test_promises_hold(fault, world):
         check_promises(account, DEADLINE)
 
 
+TOGETHER = [("broker-killed", "callee-killed"), ("memory-alarm", "caller-killed"), ("broker-paused", "service-killed"),
+            ("answer-lost", "service-hangs"), ("black-hole", "service-answers-500"),
+            ("answer-lost-to-callee", "broker-killed"), ("connection-refused", "poison")]
+
+
+@pytest.mark.limit(1200 if SOAK else 240)
+@pytest.mark.parametrize("names", TOGETHER if SOAK else TOGETHER[:3], ids="+".join)
+def test_promises_hold_in_two_faults_at_once(names, world):
+    """The second begins in the midst of the first and ends after it."""
+    first, second = (next(fault for fault in FAULTS if fault.name == name) for name in names)
+    loads = begin_loads(world, first.seconds + first.takes + second.seconds + second.takes + 5)
+    with contextlib.ExitStack() as stack:
+        with first.lasting(world):
+            stack.enter_context(second.lasting(world))
+    world.expect_normal(within=10)
+    for account in settle(world, loads):
+        check_promises(account, DEADLINE)
+
+
 def test_a_poison_message_burns_only_its_own_attempts(world):
     """What kills the service each time becomes a dead letter after five of them, and all others are delivered."""
     world.service.behave({"body": "poison", "answer": {"crash": True}})
@@ -68,7 +90,7 @@ def test_queue_deleted_while_empty_then_published_to(world):
     with world.amqp() as amqp:
         for queue in (world.calls_queue, world.events_queue):
             amqp.channel.queue_delete(queue, if_empty=True)
-    loads = [world.load(style, COUNT // 10) for style in ("event", "request_reply")]
+    loads = [world.load(style, COUNT) for style in ("event", "request_reply")]
     for load in loads:
         assert {(outcome.status, outcome.reason, outcome.executed) for outcome in load.finish()} == {
             (502, "unroutable", "no")}

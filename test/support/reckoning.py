@@ -35,7 +35,9 @@ class Account:
             key = f"{outcome.status} {outcome.reason or ''} {outcome.executed or ''}".strip()
             statuses[key] = statuses.get(key, 0) + 1
         told = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-        return f"{told}; {len(self.arrived)} arrived, {len(self.finished)} finished, {len(self.dead)} dead"
+        longest = max((outcome.took for outcome in self.outcomes), default=0)
+        return (f"{told}; {len(self.arrived)} arrived, {len(self.finished)} finished, {len(self.dead)} dead; "
+                f"the longest took {longest:.1f} s")
 
 
 class Books:
