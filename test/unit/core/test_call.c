@@ -12,12 +12,13 @@
 #include "core/call.h"
 #include "core/snapshot.h"
 #include "core/worker.h"
+#include "test/unit/hand_clock.h"
 
 /* --- a world of one worker, one route, one transport ------------------------------------------ */
 
 struct world {
     struct worker worker;
-    uint64_t now_ms;
+    struct hand_clock clock;
     struct snapshot snapshot;
     struct config config;
     struct route route;
@@ -51,17 +52,6 @@ static void expect(struct world *world, const char *expected)
     bytes_byte(&world->trace, '\0');
     assert_string_equal((const char *)world->trace.at, expected);
     world->trace.len = 0;
-}
-
-static uint64_t now(void *context)
-{
-    return ((struct world *)context)->now_ms;
-}
-
-static void same_random(void *context, void *bytes, size_t len)
-{
-    (void)context;
-    memset(bytes, 0xab, len);
 }
 
 /* --- the transport ---------------------------------------------------------------------------- */
@@ -147,8 +137,8 @@ static const struct caller caller = { "test",  got_interim, got_head, got_body,
 
 static void world_open(struct world *world, enum style style)
 {
-    *world = (struct world){ .now_ms = 1000 };
-    worker_init(&world->worker, 0, (struct clock){ now, now, same_random, world }, NULL);
+    *world = (struct world){ .clock = { .now_ms = 1000, .byte = 0xab } };
+    hand_clock_worker(&world->clock, &world->worker, NULL);
     world->transport = (struct transport){
         .name = "fake",
         .styles = STYLE_BIT(STYLE_SYNC) | STYLE_BIT(STYLE_EVENT) | STYLE_BIT(STYLE_REQUEST_REPLY),
@@ -350,13 +340,13 @@ static void the_deadline_says_whether_anything_was_sent(void **state)
     call_begin(call);
     call_end(call, NULL);
     world.attempt->outcome = OUTCOME_MAYBE_SENT;
-    world.now_ms += 5000;
+    world.clock.now_ms += 5000;
     turn(&world);
     expect(&world, "begin; send end; cancel; fail timeout unknown");
 
     call = call_of(&world, "POST", FRAMING_LENGTH, 2);
     call_begin(call);
-    world.now_ms += 5000;
+    world.clock.now_ms += 5000;
     turn(&world);
     expect(&world, "begin; cancel; fail deadline_passed no");
     turn(&world);

@@ -10,10 +10,11 @@
 
 #include "core/snapshot.h"
 #include "core/worker.h"
+#include "test/unit/hand_clock.h"
 
 struct world {
     struct worker worker;
-    uint64_t now_ms;
+    struct hand_clock clock;
     struct transport transport;
     struct broker broker;
     struct broker *brokers[1];
@@ -22,17 +23,6 @@ struct world {
     struct done *leaving;          /* of detach */
     unsigned attached;
 };
-
-static uint64_t now(void *context)
-{
-    return ((struct world *)context)->now_ms;
-}
-
-static void no_random(void *context, void *bytes, size_t len)
-{
-    (void)context;
-    memset(bytes, 1, len);
-}
 
 static int attach(void *instance, struct worker *worker, void **lane)
 {
@@ -50,8 +40,8 @@ static void detach(void *lane, struct done *done)
 
 static void world_open(struct world *world)
 {
-    *world = (struct world){ .now_ms = 1000 };
-    worker_init(&world->worker, 0, (struct clock){ now, now, no_random, world }, NULL);
+    *world = (struct world){ .clock = { .now_ms = 1000 } };
+    hand_clock_worker(&world->clock, &world->worker, NULL);
     world->transport = (struct transport){ .name = "fake", .attach = attach, .detach = detach };
     world->broker = (struct broker){ .refs = 1,
                                      .name = (char *)(uintptr_t) "fake",
@@ -67,9 +57,11 @@ static void world_open(struct world *world)
 
 static void pass(struct world *world, uint64_t ms)
 {
-    world->now_ms += ms;
-    worker_begin_turn(&world->worker);
-    worker_finish_turn(&world->worker);
+    uint64_t until_ms = world->clock.now_ms + ms;
+    while (hand_clock_step(&world->clock, &world->worker, until_ms)) {
+        worker_begin_turn(&world->worker);
+        worker_finish_turn(&world->worker);
+    }
 }
 
 static void lane_leaves(struct world *world)

@@ -14,12 +14,13 @@
 
 #include "delivery/delivery.h"
 #include "test/unit/config/fake_catalog.h"
+#include "test/unit/hand_clock.h"
 
 enum { STAND_MOST = 64, STAND_WALL_MS = 1000000 };
 
 struct stand {
     struct worker worker;
-    uint64_t now_ms;
+    struct hand_clock clock;
     struct bytes trace;
 
     struct config *config;
@@ -335,7 +336,7 @@ static inline void arrive(struct stand *stand, struct arriving arriving)
     assert_non_null(kept);
     snprintf(kept->name, sizeof(kept->name), "%s", arriving.id == NULL ? "nameless" : arriving.id);
     arena_init(&kept->arena, 64 << 20);
-    uint64_t wall = STAND_WALL_MS + stand->now_ms;
+    uint64_t wall = STAND_WALL_MS + stand->clock.now_ms;
     struct arrival *arrival = &kept->arrival;
     arrival->message.message_id = arena_copy(&kept->arena, slice_text(arriving.id));
     arrival->message.body = arena_copy(&kept->arena, slice_text(arriving.body));
@@ -442,35 +443,13 @@ static inline void connected(struct stand *stand, bool accepted)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-static inline uint64_t stand_now(void *context)
-{
-    return ((struct stand *)context)->now_ms;
-}
-
-static inline uint64_t stand_wall(void *context)
-{
-    return STAND_WALL_MS + ((struct stand *)context)->now_ms;
-}
-
-/* Jitter is always at its least: waits are half of the back-off. */
-static inline void stand_random(void *context, void *bytes, size_t len)
-{
-    (void)context;
-    memset(bytes, 0, len);
-}
-
 static inline void pass(struct stand *stand, uint64_t ms)
 {
-    uint64_t until = stand->now_ms + ms;
-    while (timers_next(&stand->worker.timers) <= until) {
-        uint64_t next = timers_next(&stand->worker.timers);
-        stand->now_ms = next > stand->now_ms ? next : stand->now_ms;
+    uint64_t until_ms = stand->clock.now_ms + ms;
+    while (hand_clock_step(&stand->clock, &stand->worker, until_ms)) {
         worker_begin_turn(&stand->worker);
         turn(stand);
     }
-    stand->now_ms = until;
-    worker_begin_turn(&stand->worker);
-    turn(stand);
 }
 
 /* --- putting it up and down ------------------------------------------------------------------- */
@@ -526,9 +505,9 @@ static inline void stand_wire(struct stand *stand)
                                           .max_body = UINT64_MAX,
                                           .max_reply = UINT64_MAX };
     stand->snapshot = (struct snapshot){ .refs = 1, .service = "inventory", .workers = 1 };
-    const struct clock clock = { stand_now, stand_wall, stand_random, stand };
-    stand->now_ms = 5000;
-    worker_init(&stand->worker, 0, clock, &stand->net);
+    /* Jitter is at its least: waits are half of the back-off. */
+    stand->clock = (struct hand_clock){ .now_ms = 5000, .epoch_ms = STAND_WALL_MS };
+    hand_clock_worker(&stand->clock, &stand->worker, &stand->net);
     stand->worker.snapshot = &stand->snapshot;
     stand->worker.lanes[0] = stand->worker.lanes[1] = stand;
 }

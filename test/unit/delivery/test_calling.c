@@ -383,7 +383,7 @@ static void an_answer_after_the_deadline_is_dropped(void **state)
     (void)state;
     struct stand *stand = stand_up("");
     ARRIVE(stand, .id = "r1", .reply_to = "reply.a", .expires_in_ms = 700);
-    stand->now_ms += 700; /* the wall clock is there before the timer is */
+    stand->clock.now_ms += 700; /* the wall clock is there before the timer is */
     answer(stand, 200);
     expect(stand, "call POST / r1 attempt 1; ack r1");
     stand_down(stand);

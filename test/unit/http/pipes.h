@@ -17,6 +17,7 @@
 #include "http/server.h"
 #include "net/net.h"
 #include "net/stream.h"
+#include "test/unit/hand_clock.h"
 
 struct pipe {
     struct stream stream;
@@ -34,7 +35,7 @@ struct pipes {
     struct net net;
     struct worker worker;
     struct registry registry;
-    uint64_t now_ms;
+    struct hand_clock clock;
     struct listening *listening;
     bool unlistened;
     struct list lookups; /* of struct pending */
@@ -225,15 +226,12 @@ static inline void turn(struct pipes *pipes)
     } while (answer_lookups(pipes) || close_pipes(pipes) || !list_empty(&pipes->worker.tasks));
 }
 
-/* Time passes, in steps as a loop would take them. */
+/* Time passes. */
 static inline void pass(struct pipes *pipes, uint64_t ms)
 {
-    uint64_t until = pipes->now_ms + ms;
-    while (pipes->now_ms < until) {
-        uint64_t next = timers_next(&pipes->worker.timers);
-        pipes->now_ms = next < until ? next : until;
+    uint64_t until_ms = pipes->clock.now_ms + ms;
+    while (hand_clock_step(&pipes->clock, &pipes->worker, until_ms))
         turn(pipes);
-    }
 }
 
 /* --- what peers do ---------------------------------------------------------------------------- */
@@ -314,17 +312,6 @@ static inline const char *heard(struct pipe *pipe)
 
 /* --- the world -------------------------------------------------------------------------------- */
 
-static uint64_t pipes_clock(void *context)
-{
-    return ((struct pipes *)context)->now_ms;
-}
-
-static void pipes_random(void *context, void *bytes, size_t len)
-{
-    (void)context;
-    memset(bytes, 0xab, len);
-}
-
 static inline struct snapshot *pipes_snapshot(struct pipes *pipes, const char *text)
 {
     struct complaints complaints;
@@ -352,10 +339,9 @@ static inline struct pipes *pipes_new(const char *text)
                                .resolve = net_resolve,
                                .forget = net_forget };
     list_init(&pipes->lookups);
-    pipes->now_ms = 1000;
+    pipes->clock = (struct hand_clock){ .now_ms = 1000, .byte = 0xab };
     registry_init(&pipes->registry, NULL, NULL);
-    const struct clock clock = { pipes_clock, pipes_clock, pipes_random, pipes };
-    worker_init(&pipes->worker, 0, clock, &pipes->net);
+    hand_clock_worker(&pipes->clock, &pipes->worker, &pipes->net);
     struct snapshot *snapshot = pipes_snapshot(pipes, text);
     for (unsigned i = 0; i < snapshot->listener_count; i++)
         snapshot->listeners[i].descriptors[0] = 1000;

@@ -21,6 +21,7 @@
 #include "core/snapshot.h"
 #include "plugins/amqp/consumer.h"
 #include "plugins/amqp/lane.h"
+#include "test/unit/hand_clock.h"
 
 enum { MOST_PEERS = 16, MOST_CALLS = 16, WALL_MS = 1000000 };
 
@@ -55,7 +56,7 @@ struct stand {
     struct lookup *lookups[2];
     struct peer *peers[MOST_PEERS];
     unsigned peer_count;
-    uint64_t now_ms;
+    struct hand_clock clock;
     struct bytes trace;
     struct arena arena;
     struct call_on calls[MOST_CALLS];
@@ -448,7 +449,7 @@ static inline void settle(struct stand *stand)
 static inline void advance(struct stand *stand, uint64_t ms)
 {
     for (uint64_t i = 0; i < ms; i += 50) {
-        stand->now_ms += 50;
+        stand->clock.now_ms += 50;
         turn(stand);
         turn(stand);
     }

@@ -68,26 +68,6 @@ static inline void host_count(struct broker *broker, struct worker *worker, cons
         note("dropped");
 }
 
-static inline uint64_t clock_now(void *context)
-{
-    return ((struct stand *)context)->now_ms;
-}
-
-static inline uint64_t clock_wall(void *context)
-{
-    return ((struct stand *)context)->now_ms + WALL_MS;
-}
-
-static inline void clock_random(void *context, void *bytes, size_t len)
-{
-    static uint32_t seed = 1;
-    (void)context;
-    for (size_t i = 0; i < len; i++) {
-        seed = seed * 1664525 + 1013904223;
-        ((uint8_t *)bytes)[i] = (uint8_t)(seed >> 24);
-    }
-}
-
 /* A stand whose lane is not attached yet: settings may be changed. */
 static inline struct stand *stand_new(void)
 {
@@ -95,10 +75,9 @@ static inline struct stand *stand_new(void)
     struct stand *stand = calloc(1, sizeof *stand);
     the_stand = stand;
     arena_init(&stand->arena, 1 << 24);
-    stand->now_ms = 1000;
+    stand->clock = (struct hand_clock){ .now_ms = 1000, .epoch_ms = WALL_MS, .seed = 1 };
     stand->net = (struct net){ .dial = net_dial, .resolve = net_resolve, .forget = net_forget };
-    struct clock clock = { clock_now, clock_wall, clock_random, stand };
-    worker_init(&stand->worker, 0, clock, &stand->net);
+    hand_clock_worker(&stand->clock, &stand->worker, &stand->net);
     stand->snapshot = (struct snapshot){ .service = "orders", .workers = 1 };
     stand->worker.snapshot = &stand->snapshot;
     stand->host = (struct host){ .abi = SHUNT_ABI,
@@ -165,7 +144,7 @@ static inline int begin_call(struct stand *stand, char name, const struct route_
     struct call_on *on = &stand->calls[stand->call_count++];
     on->name = name;
     on->call.worker = &stand->worker;
-    on->call.deadline_ms = stand->now_ms + 5000;
+    on->call.deadline_ms = stand->clock.now_ms + 5000;
     arena_init(&on->call.arena, 4096);
     on->call.plan = (struct plan){ .style = await ? STYLE_REQUEST_REPLY : STYLE_EVENT,
                                    .settings = route,

@@ -371,12 +371,12 @@ static void no_time_left_is_told_before_anything_is_sent(void **state)
 {
     (void)state;
     struct stand *stand = up(true);
-    stand->now_ms += 4000;
+    stand->clock.now_ms += 4000;
     turn(stand);
     struct call_on *on = &stand->calls[0];
     assert_int_equal(begin_call(stand, 'a', &to_queue, true), 0);
     cancel_call(stand, 'a');
-    on->call.deadline_ms = stand->now_ms;
+    on->call.deadline_ms = stand->clock.now_ms;
     assert_int_equal(carry_begin(&on->attempt), -REASON_deadline_passed);
     stand_free(stand);
 }
