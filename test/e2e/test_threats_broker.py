@@ -1,5 +1,7 @@
 """Threats that come by the broker: what messages, replies and loops could do, and must not."""
+import re
 import sys
+import threading
 import time
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +11,7 @@ import pytest
 
 from support import configs
 from support.amqp import Amqp, PlainRpcServer
+from support.faults import SOAK
 from support.places import free_port
 from support.raw_http import request
 from support.reckoning import reason_of
@@ -91,18 +94,40 @@ def test_what_is_not_allowed_is_not_called(scene, word):
 # 5: forged replies
 
 class Forger(PlainRpcServer):
-    """Replies for others and with rubbish first, then rightly, then once more."""
+    """Replies for others, the last that was asked among them, and with rubbish first, then rightly, then once more."""
+
+    last = "f" * 32
 
     def replies(self, correlation, body):
-        return [("0" * 32, b"forged"), ("", b"forged"), (correlation[:-1], b"forged"), (correlation + "x", b"forged"),
-                (correlation, body), (correlation, b"second"), ("0" * 32, b"late")]
+        stale, self.last = self.last, correlation
+        return [("0" * 32, b"guessed"), ("", b"forged"), (correlation[:-1], b"forged"), (correlation + "x", b"forged"),
+                (stale, b"stale"), (correlation, body), (correlation, b"second")]
+
+
+def dropped(sidecar):
+    return sidecar.count("shunt_broker_events_total", event="replies_dropped")
 
 
 def test_forged_replies_are_dropped(scene):
+    before = dropped(scene.caller)
     with Forger(scene.rabbit, "scene.plain", None):
         outcomes = scene.load("plain", 200, connections=16).finish()
     assert all(outcome.status == 200 and outcome.body == outcome.question for outcome in outcomes)
+    wait_until(lambda: dropped(scene.caller) == before + 6 * 200, 10, "each of them is counted")
     assert scene.works("request_reply", 200)
+
+
+def test_a_reply_that_comes_too_late_is_dropped(scene):
+    """Whoever asks next gets their own."""
+    before, late = dropped(scene.caller), threading.Event()
+
+    def answer(body):
+        return b"late" if body == b"first" and late.wait(60) else body
+    with PlainRpcServer(scene.rabbit, "scene.plain", answer):
+        assert scene.call("plain", "x", body=b"first").status == 504
+        late.set()
+        assert scene.call("plain", "x", body=b"second").body == b"second"
+    assert dropped(scene.caller) == before + 1
 
 
 @pytest.mark.parametrize("reply", [
@@ -120,18 +145,25 @@ def test_a_reply_that_cannot_be_http_is_502(scene, reply):
 
 # 6: the reply queue flooded
 
+JUNK = 1_000_000 if SOAK else 20_000
+
+
 def resident_kib(pid):
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
+@pytest.mark.limit(600)
 def test_a_flooded_reply_queue(scene):
     with PlainRpcServer(scene.rabbit, "scene.plain", bytes) as server:
         scene.call("plain", "who")
         reply_to, before = server.asked[0].properties.reply_to, resident_kib(scene.caller.process.pid)
+    assert re.fullmatch(r".*[0-9a-f]{32}", reply_to)
     channel = scene.rabbit.connect().channel()
-    for _ in range(20_000):
+    for number in range(JUNK):
         channel.basic_publish("", reply_to, b"junk" * 100)
+        if number % (JUNK // 10) == 0:
+            assert scene.works("request_reply", 200)
     assert scene.works("request_reply", 200)
     channel.connection.close()
     assert resident_kib(scene.caller.process.pid) < before + 64 * 1024
@@ -147,6 +179,17 @@ def test_replies_never_go_to_what_we_consume(scene, word):
         scene.wait_idle()
     assert b"weapon" not in [request.body for request in scene.service.received("/") if word not in request.target]
     assert len(scene.service.received(f"/from/{word}")) <= 2
+
+
+def test_replies_go_where_the_subscription_allows_only(scene, word):
+    """A queue of somebody else, whose name is none of those that replies may have."""
+    with scene.amqp() as amqp:
+        amqp.declare("weapon.victim")
+        amqp.publish(scene.calls_queue, b"weapon", {":path": f"/from/{word}"}, reply_to="weapon.victim",
+                     correlation_id="x")
+        assert amqp.ask(scene.calls_queue, b"x").body == b"x"
+        scene.wait_idle()
+        assert amqp.depth("weapon.victim") == 0
 
 
 @pytest.mark.parametrize("target", ["", "no.such.queue", "x" * 255, "amq.rabbitmq.reply-to.forged", "a\r\nb"])
