@@ -1,17 +1,9 @@
 /* The command line: one row per command, each with its own --help. Exit codes: 0 done, 1 found a
  * problem, 2 usage. */
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <ares.h>
-#include <libconfig.h>
-#include <llhttp.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-#include <uv.h>
 
 #include "core/control.h"
 #include "core/explain.h"
@@ -101,10 +93,9 @@ static int run_explain(const struct options *options)
 
 static int run_reference(const struct options *options)
 {
-    (void)options;
     struct plugins *plugins = plugins_new();
     struct catalog catalog = plugins_catalog(plugins);
-    reference_print(&catalog, stdout);
+    reference_print(&catalog, stdout, options->json);
     plugins_free(plugins);
     return EXIT_DONE;
 }
@@ -113,7 +104,7 @@ static int run_reference(const struct options *options)
 
 static int run_run(const struct options *options)
 {
-    return control_run(options->config);
+    return control_run(options->config, options->json);
 }
 
 static int run_health(const struct options *options)
@@ -144,7 +135,8 @@ static int run_health(const struct options *options)
 /* --- the command line ------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
-    { "run", "run the sidecar", "-c FILE", "shunt run -c /etc/shunt/shunt.cfg", "c", 0, run_run },
+    { "run", "run the sidecar", "-c FILE [--json]", "shunt run -c /etc/shunt/shunt.cfg", "cj", 0,
+      run_run },
     { "check", "is this configuration right?", "-c FILE [--json]", "shunt check -c shunt.cfg", "cj",
       0, run_check },
     { "explain", "what would this call become? Nothing is sent",
@@ -154,8 +146,8 @@ static const struct command commands[] = {
     { "health", "is the running sidecar ready?", "-c FILE [--json]",
       "HEALTHCHECK CMD [\"shunt\", \"health\", \"-c\", \"/etc/shunt/shunt.cfg\"]", "cj", 0,
       run_health },
-    { "reference", "print the reference of every setting", "", "shunt reference > reference.md", "",
-      0, run_reference },
+    { "reference", "print the reference of every setting", "[--json]",
+      "shunt reference > reference.md", "j", 0, run_reference },
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -169,7 +161,8 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].what);
     fputs("\n  -h, --help     this, or `shunt COMMAND --help`\n"
-          "  -V, --version  versions of Shunt, its libraries and plugins\n\n"
+          "  -V, --version  versions of Shunt, its libraries and plugins; with --json for "
+          "programs\n\n"
           "example: shunt check -c /etc/shunt/shunt.cfg\n\n"
           "exit codes: 0 done; 1 found a problem; 2 the command line is wrong\n",
           out);
@@ -194,27 +187,6 @@ static void print_command_help(const struct command *command)
             fputs(texts[i].text, stdout);
     printf("\nexample: %s\n\nexit codes: 0 done; 1 found a problem; 2 the command line is wrong\n",
            command->example);
-}
-
-static void print_version(void)
-{
-    char pcre2[64] = "";
-    pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
-    *(pcre2 + strcspn(pcre2, " ")) = '\0';
-    printf("shunt %s\n", SHUNT_VERSION);
-    printf("libraries: libuv %s, llhttp %d.%d.%d, libconfig %d.%d.%d, c-ares %s, PCRE2 %s, jansson "
-           "%s\n",
-           uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
-           LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION, ares_version(NULL),
-           pcre2, JANSSON_VERSION);
-    struct plugins *plugins = plugins_new();
-    const char *const *names = plugins_names(plugins);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        const char *why = NULL;
-        const struct transport *transport = plugins_find(plugins, names[i], &why);
-        printf("plugin: %s (%s)\n", names[i], transport != NULL ? transport->version : why);
-    }
-    plugins_free(plugins);
 }
 
 static int usage_error(const struct command *command, const char *what, const char *which)
@@ -290,6 +262,18 @@ static int run_command(const struct command *command, int argc, char **argv)
     return wrong != 0 ? wrong : command->run(&options);
 }
 
+/* shunt --version [--json] */
+static int run_version(int argc, char **argv)
+{
+    bool json = argc == 3 && strcmp(argv[2], "--json") == 0;
+    if (argc > 2 && !json) {
+        fprintf(stderr, "shunt: %s takes --json only\n", argv[1]);
+        return EXIT_USAGE;
+    }
+    version_print(stdout, json);
+    return EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -301,10 +285,8 @@ int main(int argc, char **argv)
         print_help(stdout);
         return EXIT_DONE;
     }
-    if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0) {
-        print_version();
-        return EXIT_DONE;
-    }
+    if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
+        return run_version(argc, argv);
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return run_command(&commands[i], argc - 1, argv + 1);

@@ -66,9 +66,10 @@ void complaints_reveal(struct complaints *complaints, struct place place);
 /* Prints all, sorted by file and line, each with its source line and a caret under the column. */
 void complaints_print(const struct complaints *complaints, FILE *out, bool json);
 
-/* The same as text to a descriptor that perhaps nobody reads: what is not taken within
- * `patience_ms` is dropped. */
-void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms);
+/* The same to a descriptor that perhaps nobody reads, and nothing where there is none: what is not
+ * taken within `patience_ms` is dropped. */
+void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms,
+                      bool json);
 
 /* The entry of `names` (ends with NULL) nearest to `wrong` in Damerau-Levenshtein distance, or
  * NULL if none is near. */

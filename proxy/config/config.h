@@ -44,7 +44,8 @@ void config_release(struct config *config);
 /* The table of the whole file. */
 extern const struct setting config_table[];
 
-/* Writes the reference of every setting, plugins' included, as Markdown: `shunt reference`. */
-void reference_print(const struct catalog *catalog, FILE *out);
+/* Writes the reference of every setting, plugins' included, as Markdown or as a list of JSON
+ * objects, one for each setting: `shunt reference`. */
+void reference_print(const struct catalog *catalog, FILE *out, bool json);
 
 #endif

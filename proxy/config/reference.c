@@ -1,14 +1,18 @@
 /* The reference: one table per group of settings, in the order of the file, plugins' settings
- * after a group's own. */
+ * after a group's own. For programs the same rows in the same order, each an object that says what
+ * group and plugin it belongs to. */
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "config/config.h"
 #include "config/notation.h"
 
 struct reference {
     const struct catalog *catalog;
     FILE *out;
+    bool json;
+    unsigned rows; /* so far */
 };
 
 /* A cell must not end early. */
@@ -50,20 +54,61 @@ static void print_head(FILE *out)
     fputs("| setting | value | default | meaning | since |\n|---|---|---|---|---|\n", out);
 }
 
-static void print_rows(FILE *out, const struct setting *rows)
+static void print_table(FILE *out, const struct setting *rows)
 {
-    if (rows == NULL || rows->key == NULL)
-        return;
     print_head(out);
     for (; rows->key != NULL; rows++)
         print_row(out, rows);
     fputc('\n', out);
 }
 
-static void print_group(const struct reference *reference, const struct setting *row,
-                        const char *path);
+static void add_member(struct bytes *line, const char *name, const char *value)
+{
+    bytes_printf(line, ",\"%s\":", name);
+    if (value == NULL)
+        bytes_text(line, "null");
+    else
+        bytes_json(line, slice_text(value));
+}
 
-static void print_children(const struct reference *reference, const struct setting *rows,
+static void print_object(struct reference *reference, const struct setting *row, const char *group,
+                         const char *plugin)
+{
+    char expected[256];
+    notation_expected(row, expected, sizeof(expected));
+    struct bytes line = { 0 };
+    bytes_text(&line, reference->rows++ == 0 ? "[{\"setting\":" : ",\n {\"setting\":");
+    bytes_json(&line, slice_text(row->key));
+    add_member(&line, "group", group);
+    add_member(&line, "plugin", plugin);
+    add_member(&line, "value", expected);
+    add_member(&line, "default", row->fallback);
+    bytes_printf(&line, ",\"required\":%s,\"secret\":%s",
+                 (row->flags & SETTING_REQUIRED) != 0 ? "true" : "false",
+                 (row->flags & SETTING_SECRET) != 0 ? "true" : "false");
+    add_member(&line, "meaning", row->help);
+    add_member(&line, "since", row->since);
+    bytes_byte(&line, '}');
+    assert(!line.full);
+    fwrite(line.at, 1, line.len, reference->out);
+    bytes_free(&line);
+}
+
+/* `group`: where they stand, "" for the top level; `plugin`: whose they are, or NULL. */
+static void print_rows(struct reference *reference, const struct setting *rows, const char *group,
+                       const char *plugin)
+{
+    if (rows == NULL || rows->key == NULL)
+        return;
+    if (!reference->json)
+        print_table(reference->out, rows);
+    for (; reference->json && rows->key != NULL; rows++)
+        print_object(reference, rows, group, plugin);
+}
+
+static void print_group(struct reference *reference, const struct setting *row, const char *path);
+
+static void print_children(struct reference *reference, const struct setting *rows,
                            const char *path)
 {
     for (; rows != NULL && rows->key != NULL; rows++) {
@@ -88,28 +133,31 @@ static const struct setting *plugin_rows(const struct reference *reference,
     return NULL;
 }
 
-static void print_group(const struct reference *reference, const struct setting *row,
-                        const char *path)
+static void print_group(struct reference *reference, const struct setting *row, const char *path)
 {
     FILE *out = reference->out;
     char inner[256];
-    snprintf(inner, sizeof(inner), "%s%s%s", path, *path == '\0' ? "" : " › ", row->key);
-    fprintf(out, "## %s\n\n%s\n\n", inner, row->help);
-    print_rows(out, row->children);
+    const char *between = *path == '\0' ? "" : reference->json ? "." : " › ";
+    int len = snprintf(inner, sizeof(inner), "%s%s%s", path, between, row->key);
+    assert(len > 0 && (size_t)len < sizeof(inner));
+    if (!reference->json)
+        fprintf(out, "## %s\n\n%s\n\n", inner, row->help);
+    print_rows(reference, row->children, inner, NULL);
 
     const char *const *names = reference->catalog->names(reference->catalog->context);
     for (; (row->flags & SETTING_PLUGIN) != 0 && *names != NULL; names++) {
         const struct setting *rows = plugin_rows(reference, row, *names);
         if (rows == NULL || rows->key == NULL)
             continue;
-        fprintf(out, "With the plugin `%s` also:\n\n", *names);
-        print_rows(out, rows);
+        if (!reference->json)
+            fprintf(out, "With the plugin `%s` also:\n\n", *names);
+        print_rows(reference, rows, inner, *names);
         print_children(reference, rows, inner);
     }
     print_children(reference, row->children, inner);
 }
 
-void reference_print(const struct catalog *catalog, FILE *out)
+static void print_preface(FILE *out)
 {
     fputs(
         "# Every setting\n\n"
@@ -124,7 +172,15 @@ void reference_print(const struct catalog *catalog, FILE *out)
         "named from the folder of the first.\n\n"
         "## The top level\n\n",
         out);
-    print_rows(out, config_table);
-    struct reference reference = { .catalog = catalog, .out = out };
+}
+
+void reference_print(const struct catalog *catalog, FILE *out, bool json)
+{
+    if (!json)
+        print_preface(out);
+    struct reference reference = { .catalog = catalog, .out = out, .json = json };
+    print_rows(&reference, config_table, "", NULL);
     print_children(&reference, config_table, "");
+    if (json)
+        fputs("]\n", out);
 }

@@ -331,14 +331,17 @@ static void write_patiently(int descriptor, const char *text, size_t len, int pa
     }
 }
 
-void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms)
+void complaints_write(const struct complaints *complaints, int descriptor, int patience_ms,
+                      bool json)
 {
+    if (complaints->errors + complaints->warnings == 0)
+        return;
     char *text = NULL;
     size_t len = 0;
     FILE *memory = open_memstream(&text, &len);
     if (memory == NULL)
         abort();
-    complaints_print(complaints, memory, false);
+    complaints_print(complaints, memory, json);
     fclose(memory);
     write_patiently(descriptor, text, len, patience_ms);
     free(text);

@@ -36,6 +36,7 @@ struct hand {
 struct control {
     struct loop loop; /* the control thread's own, with the admin listener */
     const char *path;
+    bool json; /* whatever the configuration says of the log's format */
     struct log *log;
     struct registry registry;
     struct admin_context admin;
@@ -104,8 +105,8 @@ static struct snapshot *build(struct control *control, struct complaints *compla
 static void apply_log_settings(struct control *control, const struct snapshot *snapshot)
 {
     const struct values *settings = values_group(snapshot->config->top, "log");
-    log_format(control->log, (enum log_format)values_number(settings, "format"),
-               values_flag(settings, "calls"));
+    enum log_format format = (enum log_format)values_number(settings, "format");
+    log_format(control->log, control->json ? LOG_JSON : format, values_flag(settings, "calls"));
     log_level(control->log, (enum level)values_number(settings, "level"));
 }
 
@@ -124,7 +125,7 @@ static void reload(struct control *control)
     struct complaints complaints;
     complaints_init(&complaints);
     struct snapshot *snapshot = build(control, &complaints);
-    complaints_write(&complaints, STDERR_FILENO, TELL_MS);
+    complaints_write(&complaints, STDERR_FILENO, TELL_MS, control->json);
     control->admin.reload_failed = snapshot == NULL;
     if (snapshot == NULL) {
         log_line(control->log, LEVEL_ERROR, "shunt",
@@ -362,12 +363,12 @@ static void serve(struct control *control, struct snapshot *snapshot)
  * again. */
 enum { KEEP_FREE_BYTES = 1 << 20 };
 
-int control_run(const char *config_path)
+int control_run(const char *config_path, bool json)
 {
     signal(SIGPIPE, SIG_IGN);
     hold_reloads(SIG_BLOCK);
     mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
-    struct control control = { .path = config_path, .log = log_start(STDOUT_FILENO) };
+    struct control control = { .path = config_path, .json = json, .log = log_start(STDOUT_FILENO) };
     if (control.log == NULL || loop_init(&control.loop, WORKER_CONTROL) != 0)
         abort();
     struct stats *stats = stats_new();
@@ -379,7 +380,8 @@ int control_run(const char *config_path)
     struct complaints complaints;
     complaints_init(&complaints);
     struct snapshot *snapshot = build(&control, &complaints);
-    complaints_print(&complaints, stderr, false);
+    if (complaints.errors + complaints.warnings > 0)
+        complaints_print(&complaints, stderr, json);
     complaints_clear(&complaints);
     if (snapshot != NULL) {
         apply_log_settings(&control, snapshot);

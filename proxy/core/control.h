@@ -7,8 +7,10 @@
 #ifndef CORE_CONTROL_H
 #define CORE_CONTROL_H
 
-/* Runs until told to stop. The process's exit status: 0 after a drain, 1 when it could not
- * start. */
-int control_run(const char *config_path);
+#include <stdbool.h>
+
+/* Runs until told to stop. `json`: mistakes and the log are JSON, whatever the configuration and
+ * the terminal. The process's exit status: 0 after a drain, 1 when it could not start. */
+int control_run(const char *config_path, bool json);
 
 #endif

@@ -1,4 +1,5 @@
 """The command line: 0 done, 1 found a problem, 2 usage; and a file's mistakes all told in one run."""
+import json
 import re
 
 import pytest
@@ -101,6 +102,10 @@ def test_version_names_libraries_and_plugins():
     told = shunt("--version").stdout
     for name in ("libuv", "llhttp", "libconfig", "rabbitmq-c", "amqp"):
         assert name in told
+    said = json.loads(shunt("--version", "--json").stdout)
+    assert f"shunt {said['version']}\n" in told and "rabbitmq-c" in str(said["plugins"])
+    assert all(f"{name} {version}" in told for name, version in said["libraries"].items())
+    assert shunt("--version", "--yaml").returncode == 2
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "config").glob("*.cfg")), ids=lambda file: file.stem)
@@ -112,6 +117,22 @@ def test_the_examples_are_right(example):
 
 def test_the_reference_is_what_the_program_says():
     assert shunt("reference").stdout == (ROOT / "config" / "reference.md").read_text(), "run `make reference`"
+
+
+def test_the_reference_for_programs():
+    """The same settings in the same order."""
+    rows = json.loads(shunt("reference", "--json").stdout)
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "config" / "reference.md").read_text(), re.M)
+    assert [row["setting"] for row in rows] == told
+    url, = (row for row in rows if row["setting"] == "url" and row["plugin"] == "amqp")
+    assert url["group"] == "brokers" and url["secret"] and url["required"]
+
+
+def test_run_tells_mistakes_to_programs(file):
+    file.write_text(GOOD.replace('timeout = "5s"', 'tiemout = "5s"', 1))
+    done = shunt("run", "-c", file, "--json")
+    mistake, = json.loads(done.stderr)
+    assert done.returncode == 1 and "tiemout" in mistake["what"] and mistake["line"] and not done.stdout
 
 
 def test_no_file_is_a_problem(tmp_path):

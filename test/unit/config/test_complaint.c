@@ -102,7 +102,7 @@ static void a_full_pipe_holds_nobody_up(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     alarm(120);
-    complaints_write(&complaints, ends[1], 10); /* more than a pipe takes */
+    complaints_write(&complaints, ends[1], 10, false); /* more than a pipe takes */
     char text[16] = "";
     assert_int_equal(read(ends[0], text, 12), 12);
     assert_string_equal(text, "a.cfg:1:1: 0");

@@ -268,7 +268,7 @@ static void the_reference_names_every_setting(void **state)
     char *text;
     size_t len;
     FILE *out = open_memstream(&text, &len);
-    reference_print(&fake_catalog, out);
+    reference_print(&fake_catalog, out, false);
     fclose(out);
     assert_non_null(strstr(text, "\n## routes › match\n"));
     assert_non_null(strstr(text, "| `grace` | a duration with a unit (ms, s, m, h), such as "
