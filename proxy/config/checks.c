@@ -36,6 +36,7 @@ static void complain_of_reference(const struct check *check, const struct value 
         if (!name->variable)
             names[count++] = name->text;
     }
+    assert(count <= groups->count);
     struct complaint *complaint = complain(
         check->complaints, value->place, "no entry of '%s' has this name", value->setting->refers);
     size_t len = 0;
@@ -93,6 +94,7 @@ static void check_unique(const struct check *check, const struct value *list, co
         if (value->text != NULL)
             all[count++] = (struct named){ value, i };
     }
+    assert(count <= list->count);
     qsort(all, count, sizeof(*all), compare_named);
     const struct value *first = NULL;
     for (size_t i = 0; i < count; i++) {
@@ -114,6 +116,7 @@ static void check_rows(const struct check *check, const struct values *values)
 {
     for (size_t i = 0; i < values->count; i++) {
         struct value *value = &values->at[i];
+        assert(value->setting != NULL && value->setting->key != NULL);
         if (value->setting->type == SETTING_REFERENCE && value->text != NULL)
             check_reference(check, value);
         if (!value->written || value->groups == NULL)
@@ -173,6 +176,7 @@ static void check_style(const struct check *check, const struct values *route)
         return;
     const config_setting_t *tree = config_root_setting(&check->document->tree);
     const config_setting_t *routes = config_setting_get_member(tree, "routes");
+    assert(routes != NULL); /* the route is one of them */
     for (unsigned i = 0; i < (unsigned)config_setting_length(routes); i++) {
         const struct node *node = node_of(config_setting_get_elem(routes, i));
         if (node->broken && node->value.line == route->place.line &&
@@ -236,6 +240,7 @@ static void check_names(const struct check *check, const struct value *names)
 static void check_never_wins(const struct check *check, const struct value *routes,
                              const struct conditions *conditions, size_t index)
 {
+    assert(index < routes->count);
     const struct values *route = routes->groups[index];
     for (size_t i = 0; i < index; i++) {
         if (!route_covers(&conditions[i], &conditions[index]))

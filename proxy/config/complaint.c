@@ -86,6 +86,7 @@ static struct slice vprint(struct complaints *complaints, const char *format, va
 static struct complaint *add(struct complaints *complaints, enum severity severity,
                              struct place place)
 {
+    assert(place.line > 0 || place.column == 0);
     unsigned *count = severity == SEVERITY_ERROR ? &complaints->errors : &complaints->warnings;
     if (++*count > MOST_COMPLAINTS)
         return &complaints->beyond;
@@ -111,6 +112,7 @@ struct complaint *complain(struct complaints *complaints, struct place place, co
 
 struct complaint *warn(struct complaints *complaints, struct place place, const char *what, ...)
 {
+    assert(what != NULL);
     struct complaint *complaint = add(complaints, SEVERITY_WARNING, place);
     va_list args;
     va_start(args, what);
@@ -174,6 +176,7 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
 
 const char *nearest_name(const char *wrong, const char *const *names)
 {
+    assert(wrong != NULL && names != NULL);
     size_t len = strlen(wrong);
     if (len == 0 || len > LONGEST_NAME)
         return NULL;

@@ -71,6 +71,7 @@ static bool host_takes(const char *earlier, const char *later)
 /* "name: value" and "name=value", where the value "*" takes any. */
 static bool pair_takes(struct slice earlier, struct slice later, uint8_t mark, bool nocase)
 {
+    assert(mark == ':' || mark == '=');
     size_t a = slice_find(earlier, mark), b = slice_find(later, mark);
     if (a == earlier.len || b == later.len)
         return false;
@@ -127,6 +128,7 @@ static bool path_takes(const char *wide, const char *narrow)
 
 static bool paths_covered(const struct conditions *earlier, const struct conditions *later)
 {
+    assert(!earlier->literal || earlier->path != NULL);
     if (earlier->regex != NULL &&
         (later->regex == NULL || strcmp(earlier->regex, later->regex) != 0))
         return false;

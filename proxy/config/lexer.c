@@ -248,6 +248,8 @@ static void check_escapes(struct lexer *lexer, struct token *token)
         if (rest.at[0] == '\\') {
             bool hex = is_hex_escape(rest);
             len = hex ? 4 : 2;
+            assert(len <=
+                   rest.len); /* a string does not end in an escape: its quote would be one */
             bool nul = hex && rest.at[2] == '0' && rest.at[3] == '0';
             if (nul || (!hex && strchr("nrtf\"\\", rest.at[1]) == NULL)) {
                 struct complaint *complaint = complain(lexer->complaints, place,

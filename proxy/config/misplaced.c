@@ -27,6 +27,7 @@ static void add_names(const struct setting *rows, const char *names[MOST_NAMES +
         count++;
     for (; rows != NULL && rows->key != NULL && count < MOST_NAMES; rows++)
         names[count++] = rows->key;
+    assert(rows == NULL || rows->key == NULL); /* else MOST_NAMES is too small for our own tables */
     names[count] = NULL;
 }
 

@@ -29,6 +29,7 @@ static const struct unit *units_of(const struct setting *row)
 void notation_number(const struct setting *row, int64_t number, char *to, size_t room)
 {
     const struct unit *unit = units_of(row);
+    assert(room >= 32); /* 20 digits, a sign, a unit */
     while (unit != NULL && unit->factor > 1 && number % unit->factor != 0)
         unit++;
     if (number == 0 && unit != NULL)
@@ -68,9 +69,11 @@ void notation_expected(const struct setting *row, char *to, size_t room)
         [SETTING_GROUP] = "a group { … }",
         [SETTING_GROUPS] = "a list of groups ( { … }, { … } )",
     };
-    assert(row->type < sizeof(words) / sizeof(*words));
+    assert(row->type < sizeof(words) / sizeof(*words) && words[row->type] != NULL);
     snprintf(to, room, "%s", words[row->type]);
-    if (row->type == SETTING_CHOICE || row->type == SETTING_URL)
+    bool choices = row->type == SETTING_CHOICE || row->type == SETTING_URL;
+    assert(!choices || row->choices != NULL);
+    if (choices)
         join(row->choices, to, room);
     size_t len = strlen(to);
     if (row->type == SETTING_URL)
@@ -94,6 +97,7 @@ void notation_expected(const struct setting *row, char *to, size_t room)
 
 static int flawed(const struct setting *row, struct flaw *flaw, const char *what)
 {
+    assert(what != NULL);
     flaw->what = what;
     notation_expected(row, flaw->expected, sizeof(flaw->expected));
     return -1;

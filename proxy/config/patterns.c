@@ -55,6 +55,7 @@ static void check_path(const struct value *value, struct complaints *complaints)
     for (struct slice rest = slice_text(value->text); rest.len > 0;) {
         assert(rest.at[0] == '/');
         size_t len = slice_find(slice_from(rest, 1), '/') + 1;
+        assert(len <= rest.len);
         struct slice segment = slice_from(slice_first(rest, len), 1);
         const char *flaw = segment_flaw(segment, len == rest.len);
         if (flaw == NULL && is_repeated(segment, value->text))
@@ -91,6 +92,7 @@ static struct place inside(const struct document *document, struct place place, 
         bool escape = literal.at[at] == '\\' && at + 1 < literal.len;
         at += !escape ? 1 : tolower(literal.at[at + 1]) == 'x' ? 4 : 2;
     }
+    assert(at <= literal.len + 4); /* an escape that the string's end cuts off */
     place.column++;
     for (size_t i = 0; i < at && i < literal.len; i++)
         place.column += (literal.at[i] & 0xc0) != 0x80;

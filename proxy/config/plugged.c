@@ -32,6 +32,7 @@ static const config_setting_t *broker_at(const struct reader *reader, unsigned i
 {
     const config_setting_t *brokers = config_setting_get_member(reader->root, "brokers");
     const config_setting_t *entry = config_setting_get_elem(brokers, index);
+    assert(entry != NULL); /* index < count_brokers */
     return config_setting_is_group(entry) ? entry : NULL;
 }
 

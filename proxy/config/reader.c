@@ -120,6 +120,7 @@ static int scalar_text(const struct reader *reader, const struct setting *row,
 {
     const struct node *node = node_of(setting);
     int type = config_setting_type(setting);
+    assert(node != NULL);
     if (node->told)
         return -1;
     if (type == CONFIG_TYPE_STRING) {
@@ -194,6 +195,7 @@ static void read_texts(const struct reader *reader, const config_setting_t *sett
                                                "'%s' is empty", row->key);
         complaint_expected(reader->complaints, complaint, "at least one entry");
     }
+    assert(count >= 0 && value->count == 0);
     make_room(reader, value, (size_t)count);
     for (int i = 0; i < count; i++) {
         const config_setting_t *entry = one ? setting
@@ -221,6 +223,7 @@ static void take_default(const struct reader *reader, struct value *value)
     if (row->type == SETTING_GROUP) {
         value->groups = arena_get(reader->arena, 2 * sizeof(*value->groups));
         value->groups[0] = defaults(reader, row->children, value->place);
+        assert(value->count == 0);
         value->count = 1;
         return;
     }
@@ -280,6 +283,7 @@ static struct values *read_child(const struct reader *reader, const struct setti
                                  const config_setting_t *group)
 {
     struct further further = { 0 };
+    assert(row->children != NULL && config_setting_is_group(group));
     if ((row->flags & SETTING_PLUGIN) != 0)
         further = plugged_rows(reader, row, group);
     return read_group(reader, group, row->children, further, title_of(reader->arena, row));
@@ -384,6 +388,7 @@ static void read_row(const struct reader *reader, const config_setting_t *group,
                      const struct setting *row, struct value *value, const char *title)
 {
     const config_setting_t *setting = find(group, row->key);
+    assert(row->key != NULL && node_of(group) != NULL);
     *value = (struct value){ .setting = row, .place = node_of(group)->value };
     if (setting != NULL) {
         value->place = node_of(setting)->value;

@@ -30,6 +30,7 @@ static bool is_continuation(uint8_t byte)
 /* The place of a source's line, without its end. */
 static struct slice line_of(struct slice text, unsigned line)
 {
+    assert(line > 0);
     for (unsigned i = 1; i < line && text.len > 0; i++) {
         size_t end = slice_find(text, '\n');
         text = slice_from(text, end == text.len ? end : end + 1);
@@ -143,6 +144,7 @@ static bool is_value(struct slice rest, size_t len)
 static void add_piece(struct bytes *to, const struct source *source, struct place here,
                       struct slice piece, bool is_open, unsigned place_column, size_t *caret)
 {
+    assert(piece.len > 0);
     unsigned width = (unsigned)characters(piece);
     size_t start = characters(bytes_slice(to));
     bool covered = !is_open && !is_revealed(source, here);
@@ -199,6 +201,7 @@ static void print_line(const struct source *source, struct place place, FILE *ou
     size_t caret = 0;
     add_line(&line, source, place, &caret);
     size_t first = caret > WIDEST_LINE - 10 ? caret - BEFORE_CARET : 0;
+    assert(first <= caret && caret - first <= WIDEST_LINE);
     while (line.len > 0 && line.at[line.len - 1] == ' ')
         line.len--;
     print_part(out, bytes_slice(&line), first, WIDEST_LINE);

@@ -39,6 +39,7 @@ static bool at(const struct scanner *scanner, int kind)
 
 static void mark_broken(struct scanner *scanner)
 {
+    assert(scanner->inside != NULL); /* the document's root is always open */
     for (struct node *node = scanner->inside; node != NULL; node = node->parent)
         node->broken = true;
 }
@@ -71,6 +72,7 @@ static void syntax(struct scanner *scanner, struct place place, const char *what
 static struct node *node_add(struct scanner *scanner, struct place value)
 {
     struct node *node = arena_get(scanner->document->arena, sizeof(*node));
+    assert(scanner->last != NULL && scanner->last->next == NULL);
     node->parent = scanner->inside;
     node->value = value;
     scanner->last->next = node;
@@ -323,6 +325,7 @@ static void read_entries(struct scanner *scanner, int closer)
 static void read_closer(struct scanner *scanner, struct place opened, int opener, int closer)
 {
     struct place here = current(scanner)->place;
+    assert(*scanner->closers == closer);
     if (at(scanner, closer)) {
         next(scanner);
         return;

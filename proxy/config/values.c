@@ -56,7 +56,9 @@ uint64_t values_bytes(const struct values *values, const char *key)
 
 const char *values_text(const struct values *values, const char *key)
 {
-    return values_get(values, key)->text;
+    const struct value *value = values_get(values, key);
+    assert(value->setting->type > SETTING_SIZE); /* what is a number has no text */
+    return value->text;
 }
 
 const struct values *values_group(const struct values *values, const char *key)

@@ -31,6 +31,7 @@ static const char *lookup(struct slice name)
 /* Replaces the variable at the start of `rest`; how long its reference is, or 0 with the flaw. */
 static size_t expand_one(struct bytes *to, struct slice rest, struct variable_flaw *flaw)
 {
+    assert(slice_starts(rest, SLICE("${")));
     size_t end = slice_find(rest, '}');
     if (end == rest.len)
         return 0;
@@ -73,6 +74,7 @@ const char *variables_expand(struct arena *arena, const char *text, struct varia
         if (rest.len == 0)
             break;
         size_t used = expand_one(&to, rest, flaw);
+        assert(used <= rest.len);
         flaw->offset = strlen(text) - rest.len;
         good = used > 0;
         rest = slice_from(rest, used);

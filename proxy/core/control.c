@@ -81,6 +81,7 @@ static void hand_out(struct hand *hand, struct snapshot *snapshot)
 static void publish(struct control *control, struct snapshot *snapshot)
 {
     struct snapshot *before = control->snapshot;
+    assert(!control->stopping && (before == NULL || before->generation < snapshot->generation));
     control->snapshot = snapshot;
     control->registry.serving = snapshot;
     control->registry.generation = snapshot->generation;
@@ -146,6 +147,7 @@ static void reload(struct control *control)
 static void on_behind(uv_timer_t *timer)
 {
     struct control *control = timer->data;
+    assert(!control->stopping);
     if (!observe_all_serve(control->registry.stats, control->count, control->snapshot->generation))
         return;
     uv_timer_stop(timer);
@@ -188,6 +190,7 @@ static void on_hand_finished(struct post *post)
 {
     struct hand *hand = thing_of(post, struct hand, finished);
     struct control *control = hand->control;
+    assert(control->stopping && control->finished < control->count);
     if (++control->finished < control->count)
         return;
     control->drained.on_done = on_control_drained;
@@ -231,6 +234,7 @@ static void give_drain_order(struct hand *hand)
  * connection end. */
 _Noreturn static void leave_at_once(struct control *control, const char *why)
 {
+    assert(control->stopping && control->finished <= control->count);
     log_line(control->log, LEVEL_WARNING, "shunt", "%s: %u of %u workers had work left", why,
              control->count - control->finished, control->count);
     log_flush(control->log);
@@ -323,6 +327,7 @@ static void start_hand(struct control *control, unsigned index)
 
 static void start_hands(struct control *control, unsigned count)
 {
+    assert(control->hands == NULL && count > 0 && count <= WORKERS_MAX);
     control->registry.workers = control->count = count;
     control->hands = calloc(count, sizeof *control->hands);
     if (control->hands == NULL)

@@ -51,6 +51,7 @@ static enum reason complete_plan(struct call *call)
 static void plan_pass(struct call *call, bool tunnel)
 {
     struct broker *http = call->snapshot->http;
+    assert(http != NULL && http->transport != NULL);
     call->style = STYLE_SYNC;
     call->plan = (struct plan){
         .style = STYLE_SYNC,
@@ -151,6 +152,7 @@ static enum reason plan_route(struct call *call)
     if (!block->present)
         return call->style == route->style ? REASON_internal : REASON_method_not_allowed;
 
+    assert(block->broker != NULL && block->broker->transport->styles & STYLE_BIT(call->style));
     bool message = block->broker->transport->whole & STYLE_BIT(call->style);
     call->plan = (struct plan){
         .style = call->style,
@@ -167,6 +169,7 @@ static enum reason plan_route(struct call *call)
 
 enum reason call_decide(struct call *call)
 {
+    assert(call->route == NULL && call->plan.transport == NULL);
     if (call->listener != NULL && call->listener->admin) {
         plan_pass(call, false);
         call->plan.broker = call->snapshot->admin_broker;

@@ -130,6 +130,7 @@ static void say_route(const struct call *call, struct description *told)
     const struct snapshot *snapshot = call->snapshot;
     for (unsigned i = 0; i < snapshot->route_count && &snapshot->routes[i] != call->route; i++) {
         const char *why = route_mismatch(&snapshot->routes[i], &call->request);
+        assert(why != NULL || call->request.framing == FRAMING_TUNNEL);
         say(told, "not route",
             arena_printf(told->arena, "%s: %s", snapshot->routes[i].name, why != NULL ? why : "?"));
     }

@@ -47,6 +47,7 @@ static void find_folder(struct plugins *plugins)
     if (len <= 0)
         return;
     binary[len] = '\0';
+    assert(binary[0] == '/'); /* proc(5): absolute */
     *strrchr(binary, '/') = '\0';
     plugins->folder = existing_folder(plugins, binary, "plugins");
     if (plugins->folder == NULL)
@@ -102,6 +103,7 @@ __attribute__((format(printf, 2, 3))) static const char *because(struct plugins 
 static const struct transport *load(struct plugins *plugins, const char *name, const char **why)
 {
     char path[PATH_MAX];
+    assert(name_is_bare(name));
     if (plugins->folder == NULL) {
         *why = "no plugin folder was found beside the binary or in ../lib/shunt/plugins";
         return NULL;
@@ -139,6 +141,7 @@ static struct loaded *remember(struct plugins *plugins, const char *name)
     loaded->name = (const char *)arena_copy(&plugins->arena, slice_text(name)).at;
     list_append(&plugins->loaded, &loaded->link);
     loaded->transport = load(plugins, name, &loaded->why);
+    assert((loaded->transport == NULL) == (loaded->why != NULL));
     return loaded;
 }
 
@@ -190,6 +193,7 @@ const char *const *plugins_names(struct plugins *plugins)
     }
     if (folder != NULL)
         closedir(folder);
+    assert(count <= NAMES_MAX && plugins->names[count] == NULL);
     return plugins->names;
 }
 

@@ -71,6 +71,7 @@ void broker_release(struct broker *broker)
 
 static void dismiss(struct registry *registry, struct broker *broker)
 {
+    assert(registry->slots[broker->slot] == broker);
     if (broker->instance != NULL && broker->transport != &admin_transport)
         broker->transport->close(broker->instance);
     if (broker->config != NULL)

@@ -230,6 +230,7 @@ static bool regex_holds(const struct condition *condition, const struct head *re
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
     if (match == NULL)
         return false;
+    assert(condition->regex != NULL && condition->limits != NULL);
     int groups = pcre2_match(condition->regex, request->path.at, request->path.len, 0, 0, match,
                              condition->limits);
     pcre2_match_data_free(match);
@@ -384,6 +385,7 @@ struct matcher *matcher_compile(const struct values *match, struct arena *arena,
 
 void matcher_free(struct matcher *matcher)
 {
+    assert(matcher->conditions != NULL);
     for (size_t i = 0; i < matcher->count; i++) {
         pcre2_code_free(matcher->conditions[i].regex);
         pcre2_match_context_free(matcher->conditions[i].limits);

@@ -66,6 +66,7 @@ static void release_route(struct route *route)
 
 static void destroy(struct snapshot *snapshot)
 {
+    assert(atomic_load(&snapshot->refs) == 0);
     for (unsigned i = 0; i < snapshot->listener_count; i++)
         close_descriptors(snapshot, &snapshot->listeners[i]);
     if (snapshot->admin != NULL && snapshot->admin->descriptors != NULL &&
@@ -240,6 +241,7 @@ static void build_route(struct building *building, struct route *route, const st
         .message_id = values_text(values, "message_id"),
         .carry = values_get(values, "carry")->texts,
     };
+    assert((unsigned)route->style < STYLES);
     if (values_has(values, "match"))
         route->matcher = matcher_compile(values_group(values, "match"), &snapshot->arena,
                                          building->complaints);
@@ -359,6 +361,7 @@ static const struct listener_settings *serving_at(const struct snapshot *serving
 static void bind_listener(struct building *building, struct listener_settings *listener,
                           const struct values *values, unsigned sockets)
 {
+    assert(sockets > 0 && sockets <= building->snapshot->workers);
     listener->descriptors = arena_get(&building->snapshot->arena,
                                       building->snapshot->workers * sizeof(int));
     for (unsigned i = 0; i < building->snapshot->workers; i++)
@@ -434,6 +437,7 @@ static void build_top(struct building *building)
     snapshot->workers = (unsigned)values_number(top, "workers");
     if (building->registry->workers != 0)
         snapshot->workers = building->registry->workers;
+    assert(snapshot->workers > 0 && snapshot->workers <= WORKERS_MAX);
     snapshot->pass_unmatched = strcmp(values_text(top, "unmatched"), "pass") == 0;
     snapshot->grace_ms = values_ms(top, "grace");
     snapshot->limits = (struct limits){
@@ -449,6 +453,7 @@ static void build_top(struct building *building)
 struct snapshot *snapshot_build(struct config *config, struct registry *registry, bool dry,
                                 struct complaints *complaints)
 {
+    assert(config != NULL && complaints->errors == 0);
     struct arena arena;
     arena_init(&arena, SNAPSHOT_ARENA_CAP);
     struct snapshot *snapshot = arena_get(&arena, sizeof *snapshot);

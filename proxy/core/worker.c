@@ -55,6 +55,7 @@ void worker_finish_turn(struct worker *worker)
     while ((link = list_first(&worker->tasks)) != NULL) {
         list_leave(link);
         struct task *task = thing_of(link, struct task, link);
+        assert(task->run != NULL);
         task->run(task);
     }
 }
@@ -91,6 +92,7 @@ static void on_detached(struct done *done, int result)
 
 static void detach(struct worker *worker, unsigned slot)
 {
+    assert(worker->lanes[slot] != NULL && !worker->detaching[slot]);
     struct leaving *leaving = calloc(1, sizeof *leaving);
     if (leaving == NULL)
         abort();
@@ -102,6 +104,7 @@ static void detach(struct worker *worker, unsigned slot)
 /* One on its way out is attached again when it is gone. */
 static void attach(struct worker *worker, struct broker *broker)
 {
+    assert(broker->slot < WORKER_LANES);
     if (worker->lanes[broker->slot] != NULL)
         return;
     void *lane = NULL;
@@ -188,6 +191,7 @@ static unsigned adopt_listener(struct worker *worker, struct listener_settings *
         return 0;
     }
     unsigned place = worker->index == WORKER_CONTROL ? 0 : worker->index;
+    assert(place < worker->snapshot->workers);
     int descriptor =
         settings->descriptors[place]; /* -1: an earlier snapshot's could not be served */
     settings->descriptors[place] = -1;
@@ -254,6 +258,7 @@ static void adopt_subscriptions(struct worker *worker)
 static void take_over(struct worker *worker, struct snapshot *snapshot)
 {
     struct snapshot *before = worker->snapshot;
+    assert(!worker->draining && before != snapshot);
     worker->snapshot = snapshot_hold(snapshot);
     unsigned failed = adopt_listeners(worker);
     if (worker->index != WORKER_CONTROL)
@@ -415,7 +420,7 @@ void worker_stop(struct worker *worker)
 
 void worker_destroy(struct worker *worker)
 {
-    assert(list_empty(&worker->calls));
+    assert(list_empty(&worker->calls) && list_empty(&worker->coming));
     if (worker->snapshot != NULL)
         snapshot_release(worker->snapshot);
     timers_clear(&worker->timers);

@@ -7,6 +7,8 @@
  * a target that was understood is written. */
 #include "observe/access_log.h"
 
+#include <assert.h>
+
 #include "core/snapshot.h"
 
 enum {
@@ -25,6 +27,7 @@ static const enum level levels[] = {
 
 enum level access_log_level(const struct call *call)
 {
+    assert(call->reason < REASONS);
     if (call->reason == REASON_none)
         return LEVEL_INFO;
     return call->reason == REASON_internal ? LEVEL_ERROR : levels[reasons[call->reason].fault];
@@ -56,6 +59,7 @@ static void put_where(struct line *line, const struct call *call, const char *su
         line_value(line, "subscription", slice_text(subscription), NAME_MAX_LOGGED);
     if (call->route != NULL)
         line_value(line, "route", slice_text(call->route->name), NAME_MAX_LOGGED);
+    assert((unsigned)call->style < STYLES);
     line_word(line, "style", style_names[call->style]);
     line_value(line, "method", call->request.method, METHOD_MAX_LOGGED);
     line_value(line, "host", host_of(&call->request), NAME_MAX_LOGGED);

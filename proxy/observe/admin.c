@@ -157,6 +157,7 @@ static const struct page *find_page(struct slice path)
 /* Head, body, end. The caller may go away in each of them. */
 static void tell(struct answer *answer, const struct head *head, struct slice body)
 {
+    assert(!answer->telling && !answer->cancelled && head->status >= 200);
     answer->telling = true;
     attempt_head(answer->attempt, head);
     if (!answer->cancelled)
@@ -205,6 +206,7 @@ static void on_turn_end(struct task *task)
 {
     struct answer *answer = thing_of(task, struct answer, task);
     const struct call *call = answer->attempt->call;
+    assert(answer->attempt->own == answer && call->listener->admin);
     const struct page *page = find_page(call->request.path);
     const char *refused = admin_guard(&call->request, &call->listener->address,
                                       call->snapshot->admin_hosts);
@@ -237,6 +239,7 @@ static void on_detached(struct task *task)
 {
     struct admin_lane *lane = thing_of(task, struct admin_lane, task);
     struct done *done = lane->done;
+    assert(done != NULL);
     free(lane);
     done->on_done(done, 0);
 }

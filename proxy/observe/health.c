@@ -30,6 +30,7 @@ static int64_t now_ms(void)
 /* 0 when the descriptor has one of `events` before the deadline, or an errno. */
 static int await(int descriptor, short events, int64_t deadline_ms)
 {
+    assert(descriptor >= 0 && deadline_ms > 0);
     for (;;) {
         int64_t left = deadline_ms - now_ms();
         if (left <= 0)
@@ -171,6 +172,7 @@ static int tell(const char *address_text, int error, struct slice answer, bool j
 {
     char why[128];
     int status = error == 0 ? status_of(answer) : 0;
+    assert(error >= 0 && status >= 0);
     if (error != 0)
         snprintf(why, sizeof why, "cannot be asked: %s", strerror(error));
     else

@@ -95,6 +95,7 @@ static bool drain(struct log *log, struct ring *ring)
             atomic_fetch_add(&log->lost, lines_in(&parts[0]) + lines_in(&parts[1]));
             written = (ssize_t)left;
         }
+        assert((size_t)written <= left);
         left -= (size_t)written;
         for (size_t i = 0, by = (size_t)written; i < 2; i++) {
             size_t used = by < parts[i].iov_len ? by : parts[i].iov_len;
@@ -150,6 +151,7 @@ static void *run(void *context)
 
 static struct ring *open_ring(struct log *log, unsigned index)
 {
+    assert(index < RINGS);
     struct ring *ring = atomic_load_explicit(&log->rings[index], memory_order_relaxed);
     if (ring == NULL) {
         ring = ring_new(RING_SIZE);

@@ -53,6 +53,7 @@ static void put_series(struct bytes *out, const char *name, const char *const *l
         put_label_value(out, labels[i + 1]);
         bytes_byte(out, '"');
     }
+    assert(labels[0] == NULL || labels[1] != NULL);
     bytes_text(out, labels[0] != NULL ? "} " : " ");
 }
 
@@ -78,6 +79,7 @@ static void put_seconds(const struct scrape *scrape, const char *name, const cha
 
 static const struct route_cells *cells_of(const struct route_stats *row, unsigned worker)
 {
+    assert(worker < STATS_WORKERS);
     return atomic_load_explicit(&row->cells[worker], memory_order_acquire);
 }
 
@@ -192,7 +194,7 @@ static uint64_t in_flight(const struct stats *stats)
 {
     uint64_t begun = 0, ended = 0;
     for (unsigned i = 0; i < STATS_WORKERS; i++)
-        ended += cell_read(&stats->workers[i].ended);
+        ended += cell_read(&stats->workers[i].ended); /* first, or more have ended than began */
     for (unsigned i = 0; i < STATS_WORKERS; i++)
         begun += cell_read(&stats->workers[i].begun);
     return begun > ended ? begun - ended : 0;

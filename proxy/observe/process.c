@@ -2,6 +2,7 @@
  * scrape. */
 #include "observe/process.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ static uint64_t count_fds(void)
     for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(dir);
+    assert(count > 0);
     return count - 1; /* the folder's own */
 }
 

@@ -36,6 +36,7 @@ static void miss(struct search *search, const char *what, const char *name, unsi
 
 static void look_at_worker(struct search *search, unsigned worker)
 {
+    assert(worker < search->snapshot->workers);
     const struct worker_cells *cells = &search->stats->workers[worker];
     if (atomic_load_explicit(&cells->generation, memory_order_acquire) !=
         search->snapshot->generation)

@@ -49,10 +49,12 @@ static void world_open(struct world *world)
                                      .instance = world,
                                      .slot = 3 };
     world->brokers[0] = &world->broker;
-    world->with = (struct snapshot){
-        .refs = 1, .config = &world->config, .brokers = world->brokers, .broker_count = 1
-    };
-    world->without = (struct snapshot){ .refs = 1, .config = &world->config };
+    world->with = (struct snapshot){ .refs = 1,
+                                     .workers = 1,
+                                     .config = &world->config,
+                                     .brokers = world->brokers,
+                                     .broker_count = 1 };
+    world->without = (struct snapshot){ .refs = 1, .workers = 1, .config = &world->config };
 }
 
 static void pass(struct world *world, uint64_t ms)
