@@ -61,6 +61,7 @@ void connection_move(struct connection *connection, enum connection_state next)
     assert(moves[connection->state][next]);
     connection->state = next;
     connection->since_ms = connection->drained_ms = now_ms(connection);
+    connection->expired = false;
 }
 
 static bool wants_bytes(const struct connection *connection)
@@ -456,13 +457,19 @@ void connection_gone(struct call *call)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/* A loop that is late runs its timers before it reads: a request may be there already, and would
+ * be lost unanswered. So it reads once more before an idle connection closes. */
 static void look_at_idle(struct connection *connection, uint64_t now)
 {
     uint64_t due = connection->since_ms + limits_of(connection)->idle_ms;
-    if (now >= due)
-        close_now(connection);
-    else
+    if (now < due) {
         connection_arm(connection, due - now);
+    } else if (!connection->expired) {
+        connection->expired = true;
+        connection_arm(connection, 1);
+    } else {
+        close_now(connection);
+    }
 }
 
 static void look_at_head(struct connection *connection, uint64_t now)

@@ -53,6 +53,7 @@ struct connection {
     struct stream *stream; /* NULL once closed */
     enum connection_state state;
     bool reading, refused;
+    bool expired;        /* idle for too long: closes at the next look */
     uint64_t since_ms;   /* when the state was entered, or the request's body last made progress */
     uint64_t written;    /* bytes given to the stream */
     uint64_t drained;    /* of these, what had left when the timer last looked */

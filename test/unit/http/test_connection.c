@@ -312,6 +312,24 @@ static void a_body_that_is_malformed_may_have_been_read(void **state)
     pipes_free(pipes);
 }
 
+/* Timers come before bytes in a turn of the loop, so a request may wait behind a timer. */
+static void a_late_loop_reads_before_it_hangs_up(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *client = accept_client(pipes);
+    pipes->clock.now_ms += 70000; /* idle for 60 s and more, and nobody has looked */
+    worker_begin_turn(&pipes->worker);
+    say(client, "GET / HTTP/1.1\r\nHost: inventory\r\n\r\n");
+    say(first_upstream(pipes), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(strncmp(heard(client), "HTTP/1.1 200 ", 13), 0);
+    pass(pipes, 59000);
+    assert_false(client->closed);
+    pass(pipes, 2000);
+    assert_true(client->closed);
+    pipes_free(pipes);
+}
+
 static void time_limits(void **state)
 {
     (void)state;
@@ -442,6 +460,7 @@ int main(void)
         cmocka_unit_test(what_is_malformed_is_refused_and_the_rest_thrown_away),
         cmocka_unit_test(a_head_has_a_size),
         cmocka_unit_test(a_body_that_is_malformed_may_have_been_read),
+        cmocka_unit_test(a_late_loop_reads_before_it_hangs_up),
         cmocka_unit_test(time_limits),
         cmocka_unit_test(a_client_that_goes_takes_its_call_along),
         cmocka_unit_test(an_answer_that_nobody_reads_stops_the_upstream_and_then_ends),
