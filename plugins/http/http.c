@@ -49,6 +49,7 @@ static void on_pools_closed(struct done *closed, int result)
 {
     struct http_lane *lane = thing_of(closed, struct http_lane, closed);
     struct done *done = lane->done;
+    assert(done != NULL);
     free(lane);
     done->on_done(done, result);
 }
@@ -85,6 +86,7 @@ static void say_destination(struct description *description,
         say(description, "upstream", SLICE("none: where the call was going"));
         return;
     }
+    assert(upstream->name != NULL && upstream->endpoint_count > 0);
     say(description, "upstream", slice_text(upstream->name));
     for (unsigned i = 0; i < upstream->endpoint_count; i++)
         say(description, "endpoint", slice_text(upstream->endpoints[i]));
