@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """What became of one call. Status 0: no whole answer came back; `executed` is then None, which is "unknown" too."""
+    """What became of one call. Status 0: no whole answer came back; `executed` is then None, which is "unknown" too.
+    `lag` is how late the load itself has been by then, at most: where the machine is busy, everything is."""
     number: int
     question: bytes
     began: float
     took: float = 0.0
+    lag: float = 0.0
     status: int = 0
     headers: dict = field(default_factory=dict)
     body: bytes = b""
@@ -47,7 +49,7 @@ class Load(threading.Thread):
         self.limit = connections
         self.question = question or (lambda number: f"{path} {number}".encode())
         self.headers = headers or (lambda number: "")
-        self.outcomes, self._stopped, self._failure = [], False, None
+        self.outcomes, self._stopped, self._failure, self._lag = [], False, None, 0.0
         self._numbers = iter(range(count))
 
     def run(self):
@@ -73,7 +75,15 @@ class Load(threading.Thread):
 
     async def _everyone(self):
         self._start, self._idle = time.monotonic(), []
+        yardstick = asyncio.create_task(self._measure_lag())
         await asyncio.gather(*(self._caller() for _ in range(self.limit)))
+        yardstick.cancel()
+
+    async def _measure_lag(self):
+        while True:
+            due = time.monotonic() + 0.05
+            await asyncio.sleep(0.05)
+            self._lag = max(self._lag, time.monotonic() - due)
 
     async def _caller(self):
         for number in self._numbers:
@@ -96,7 +106,7 @@ class Load(threading.Thread):
             await asyncio.wait_for(connection.ask(request, outcome), self.patience)
         except (OSError, EOFError, asyncio.TimeoutError):
             connection.close()
-        outcome.took = time.monotonic() - began
+        outcome.took, outcome.lag = time.monotonic() - began, self._lag
         self._idle.append(connection)
 
 
