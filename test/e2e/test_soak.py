@@ -27,7 +27,9 @@ def test_mixed_load(breakable):
                 pass
             world.expect_normal(within=10)
         outcomes = {style: load.finish(SECONDS) for style, load in loads.items()}
-        events = Books(world, "/event/load", world.events_queue).settle(outcomes["event"])
-        check_promises(events, 3)
+        accounts = {"event": Books(world, "/event/load", world.events_queue).settle(outcomes["event"])}
         for style in ("sync", "request_reply"):
-            check_promises(Books(world, f"/{style}/load", world.calls_queue).account(outcomes[style]), 3)
+            accounts[style] = Books(world, f"/{style}/load", world.calls_queue).account(outcomes[style])
+        for style, account in accounts.items():
+            print(f"{style}: {account.summary()}")
+            check_promises(account, 3)
