@@ -28,7 +28,7 @@ static void every_name_has_its_token_in_any_case(void **state)
         char other[64];
         snprintf(other, sizeof(other), "%s", names[token]);
         assert_int_equal(field_token(slice_text(other)), token);
-        for (size_t i = 0; other[i] != '\0'; i += 2)
+        for (size_t i = 0, len = strlen(other); i < len; i += 2)
             other[i] = (char)toupper(other[i]);
         assert_int_equal(field_token(slice_text(other)), token);
 
