@@ -313,8 +313,8 @@ static void forget(struct coming *coming)
 static void forget_coming(struct worker *worker)
 {
     worker_timer_stop(worker, &worker->arrival);
-    while (!list_empty(&worker->coming))
-        forget(first_coming(worker));
+    list_each_leaving (&worker->coming, link)
+        forget(thing_of(link, struct coming, link));
 }
 
 /* A lane learns from the worker's snapshot whose it is, so that is the new one meanwhile. */
