@@ -151,14 +151,28 @@ static void escape(struct bytes *bytes, uint8_t byte)
     }
 }
 
+/* How many bytes at the start stand for themselves in JSON and are ASCII, which is most text. */
+static size_t plain_len(struct slice text)
+{
+    size_t len = 0;
+    while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f && text.at[len] != '"' &&
+           text.at[len] != '\\')
+        len++;
+    return len;
+}
+
 void bytes_json(struct bytes *bytes, struct slice text)
 {
     bytes_byte(bytes, '"');
-    while (text.len > 0) {
+    for (;;) {
+        size_t plain = plain_len(text);
+        bytes_add(bytes, slice_first(text, plain));
+        if (plain == text.len)
+            break;
+        text = slice_from(text, plain);
         uint8_t byte = text.at[0];
         size_t len = utf8_len(text);
-        if (len == 0 ||
-            (len == 1 && (byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\'))) {
+        if (len <= 1) {
             escape(bytes, byte);
             len = 1;
         } else if (byte == 0xc2 && text.at[1] < 0xa0) {

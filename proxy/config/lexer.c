@@ -12,7 +12,7 @@ enum { DEEPEST_INCLUDE = 10, MOST_INCLUDES = 1000 };
 struct input {
     struct input *by; /* the one that included this one */
     const char *file;
-    const char *real; /* without symbolic links, to see loops; NULL when unknown */
+    const char *real; /* without symbolic links, to see loops; NULL until something is included */
     struct slice text;
     size_t at;
     unsigned line, column;
@@ -66,14 +66,13 @@ static void cut_at_nul(struct lexer *lexer, struct input *input)
     lexer->cut = true;
 }
 
-static void open_input(struct lexer *lexer, const char *file, const char *real, struct slice text)
+static void open_input(struct lexer *lexer, const char *file, struct slice text)
 {
     complaints_source(lexer->complaints, file, text);
     struct input *input = arena_get(lexer->arena, sizeof(*input));
     *input = (struct input){
         .by = lexer->input,
         .file = file,
-        .real = real,
         .text = text,
         .line = 1,
         .column = 1,
@@ -105,14 +104,17 @@ void lexer_start(struct lexer *lexer, const char *path, struct slice text)
     assert(lexer->input == NULL);
     const char *slash = strrchr(path, '/');
     lexer->folder = slice_of(path, slash == NULL ? 0 : (size_t)(slash - path) + 1);
-    open_input(lexer, path, real_path(lexer, path), text);
+    open_input(lexer, path, text);
     lexer_next(lexer);
 }
 
-static bool is_open(const struct lexer *lexer, const char *real)
+static bool is_open(struct lexer *lexer, const char *file)
 {
-    for (const struct input *input = lexer->input; input != NULL; input = input->by) {
-        if (real != NULL && input->real != NULL && strcmp(input->real, real) == 0)
+    const char *real = real_path(lexer, file);
+    for (struct input *input = lexer->input; real != NULL && input != NULL; input = input->by) {
+        if (input->real == NULL)
+            input->real = real_path(lexer, input->file);
+        if (input->real != NULL && strcmp(input->real, real) == 0)
             return true;
     }
     return false;
@@ -138,10 +140,9 @@ static void include(struct lexer *lexer, struct place place, struct slice name)
         return;
     }
     const char *file = (const char *)path.at;
-    const char *real = real_path(lexer, file);
     struct slice text;
     lexer->cut = true; /* until it is read */
-    if (is_open(lexer, real))
+    if (is_open(lexer, file))
         complain(complaints, place, "include loop: '%s' is being read already", file);
     else if (depth_of(lexer) > DEEPEST_INCLUDE || lexer->inputs > MOST_INCLUDES)
         complain(complaints, place, "too many files include one another: at most %d deep",
@@ -151,7 +152,7 @@ static void include(struct lexer *lexer, struct place place, struct slice name)
                  errno == EINVAL ? "it is not a regular file" : strerror(errno));
     else {
         lexer->cut = false;
-        open_input(lexer, file, real, text);
+        open_input(lexer, file, text);
     }
 }
 
@@ -212,9 +213,9 @@ static bool skip_to_token(struct lexer *lexer)
         uint8_t byte = input->text.at[input->at];
         if (strchr(" \t\r\n\f", byte) != NULL)
             advance(input, 1);
-        else if (byte == '#' || looks_at(input, "//"))
+        else if (byte == '#' || (byte == '/' && looks_at(input, "//")))
             advance(input, slice_find(rest_of(input), '\n'));
-        else if (looks_at(input, "/*"))
+        else if (byte == '/' && looks_at(input, "/*"))
             skip_block_comment(lexer);
         else if (byte == '@')
             take_include(lexer);

@@ -47,14 +47,16 @@ struct search {
     struct bytes found;
 };
 
-static void found(struct search *search, const char *title)
+/* `within` is the row whose table knows it; NULL: the top level. */
+static void found(struct search *search, const struct setting *within)
 {
     if (search->found.len > 0)
         bytes_text(&search->found, " or in ");
-    bytes_text(&search->found, title);
+    bytes_text(&search->found,
+               within == NULL ? "the top level" : title_of(search->reader->arena, within));
 }
 
-static void search_plugins(struct search *search, const struct setting *row, const char *title)
+static void search_plugins(struct search *search, const struct setting *row)
 {
     const struct catalog *catalog = search->reader->catalog;
     bool end;
@@ -73,23 +75,23 @@ static void search_plugins(struct search *search, const struct setting *row, con
                 rows = catalog->route(catalog->context, name, (enum style)style);
         }
         if (row_named(rows, search->key) != NULL) {
-            found(search, title);
+            found(search, row);
             return;
         }
     }
 }
 
-static void search_table(struct search *search, const struct setting *rows, const char *title)
+static void search_table(struct search *search, const struct setting *rows,
+                         const struct setting *within)
 {
     if (row_named(rows, search->key) != NULL)
-        found(search, title);
+        found(search, within);
     for (; rows->key != NULL; rows++) {
         if (rows->children == NULL)
             continue;
-        const char *inner = title_of(search->reader->arena, rows);
-        search_table(search, rows->children, inner);
+        search_table(search, rows->children, rows);
         if ((rows->flags & SETTING_PLUGIN) != 0 && row_named(rows->children, search->key) == NULL)
-            search_plugins(search, rows, inner);
+            search_plugins(search, rows);
     }
 }
 
@@ -115,8 +117,10 @@ void complain_of_key(const struct reader *reader, const struct node *node,
     add_names(further.rows, names);
 
     struct bytes list = { 0 };
-    for (size_t i = 0; names[i] != NULL; i++)
-        bytes_printf(&list, "%s%s", i == 0 ? "" : ", ", names[i]);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        bytes_text(&list, i == 0 ? "" : ", ");
+        bytes_text(&list, names[i]);
+    }
     struct complaint *complaint = complain(complaints, node->key, "unknown setting '%.*s%s' in %s",
                                            LONGEST_SHOWN, key,
                                            strlen(key) > LONGEST_SHOWN ? "..." : "", title);
@@ -131,7 +135,7 @@ void complain_of_key(const struct reader *reader, const struct node *node,
         reveal(reader, node, meant != NULL ? meant : row_named(further.rows, nearest));
         return;
     }
-    search_table(&search, config_table, "the top level");
+    search_table(&search, config_table, NULL);
     if (search.found.len > 0)
         complaint_hint(complaints, complaint, "'%s' belongs in %.*s", key, (int)search.found.len,
                        (const char *)search.found.at);

@@ -102,11 +102,25 @@ static size_t character_len(struct slice text)
     return len;
 }
 
+/* How many bytes at the start are printable ASCII, which is most text. */
+static size_t printable_len(struct slice text)
+{
+    size_t len = 0;
+    while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f)
+        len++;
+    return len;
+}
+
 /* Text that a terminal will not obey: controls, the upper ones too, and what is no UTF-8 become
  * '?'. */
 static void add_plain(struct bytes *to, struct slice text)
 {
-    while (text.len > 0) {
+    for (;;) {
+        size_t printable = printable_len(text);
+        bytes_add(to, slice_first(text, printable));
+        if (printable == text.len)
+            return;
+        text = slice_from(text, printable);
         uint8_t byte = text.at[0];
         size_t len = character_len(text);
         bool control = byte < 0x20 || byte == 0x7f ||
@@ -140,28 +154,34 @@ static bool is_value(struct slice rest, size_t len)
     return rest.at[0] == '"' || (is_word(rest.at[0]) && !is_key(rest, len));
 }
 
-/* One piece of a line, at `here`, as it may be shown. */
-static void add_piece(struct bytes *to, const struct source *source, struct place here,
-                      struct slice piece, bool is_open, unsigned place_column, size_t *caret)
+/* A line as it may be shown. */
+struct shown {
+    struct bytes text;
+    size_t width; /* in characters */
+    size_t caret; /* where the place comes to stand when what is before it is covered */
+};
+
+/* One piece of a line, at `here`. */
+static void add_piece(struct shown *shown, const struct source *source, struct place here,
+                      struct slice piece, bool is_open, unsigned place_column)
 {
     assert(piece.len > 0);
     unsigned width = (unsigned)characters(piece);
-    size_t start = characters(bytes_slice(to));
+    size_t start = shown->width, len = shown->text.len;
     bool covered = !is_open && !is_revealed(source, here);
     if (covered)
-        bytes_text(to, piece.at[0] == '"' ? "\"***\"" : "***");
+        bytes_text(&shown->text, piece.at[0] == '"' ? "\"***\"" : "***");
     else
-        add_plain(to, piece);
+        add_plain(&shown->text, piece);
+    shown->width += characters(slice_from(bytes_slice(&shown->text), len));
     if (place_column >= here.column + width)
-        *caret = characters(bytes_slice(to));
+        shown->caret = shown->width;
     else if (place_column >= here.column)
-        *caret = start + (covered ? 0 : place_column - here.column);
+        shown->caret = start + (covered ? 0 : place_column - here.column);
 }
 
-/* The line as it may be shown, as far as it is near the place: a line can be as long as the
- * file. `*caret` is where the column comes to stand when what is before it is covered. */
-static void add_line(struct bytes *to, const struct source *source, struct place place,
-                     size_t *caret)
+/* As far as it is near the place: a line can be as long as the file. */
+static void add_line(struct shown *shown, const struct source *source, struct place place)
 {
     struct slice rest = line_of(source->text, place.line);
     struct place here = { .file = source->file, .line = place.line, .column = 1 };
@@ -170,7 +190,7 @@ static void add_line(struct bytes *to, const struct source *source, struct place
         struct slice piece = slice_first(rest, piece_len(rest));
         unsigned width = (unsigned)characters(piece);
         if (here.column + width + NEAR >= place.column)
-            add_piece(to, source, here, piece, !is_value(rest, piece.len), place.column, caret);
+            add_piece(shown, source, here, piece, !is_value(rest, piece.len), place.column);
         here.column += width;
         rest = slice_from(rest, piece.len);
     }
@@ -197,16 +217,16 @@ static void print_part(FILE *out, struct slice line, size_t first, size_t most)
 
 static void print_line(const struct source *source, struct place place, FILE *out)
 {
-    struct bytes line = { 0 };
-    size_t caret = 0;
-    add_line(&line, source, place, &caret);
-    size_t first = caret > WIDEST_LINE - 10 ? caret - BEFORE_CARET : 0;
-    assert(first <= caret && caret - first <= WIDEST_LINE);
+    struct shown shown = { 0 };
+    add_line(&shown, source, place);
+    size_t first = shown.caret > WIDEST_LINE - 10 ? shown.caret - BEFORE_CARET : 0;
+    assert(first <= shown.caret && shown.caret - first <= WIDEST_LINE);
+    struct slice line = bytes_slice(&shown.text);
     while (line.len > 0 && line.at[line.len - 1] == ' ')
         line.len--;
-    print_part(out, bytes_slice(&line), first, WIDEST_LINE);
-    fprintf(out, "\n%*s^\n", (int)(caret - first), "");
-    bytes_free(&line);
+    print_part(out, line, first, WIDEST_LINE);
+    fprintf(out, "\n%*s^\n", (int)(shown.caret - first), "");
+    bytes_free(&shown.text);
 }
 
 static const struct source *source_of(const struct complaints *complaints, const char *file,
