@@ -37,7 +37,7 @@ sane := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 release_C := -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 asan_C    := $(sane) -fsanitize=address,undefined
 tsan_C    := $(sane) -fsanitize=thread
-fuzz_C    := $(sane) -fsanitize=fuzzer-no-link,address,undefined
+fuzz_C    := $(sane) -O2 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-coverage=trace-cmp # (slow)
 fuzz_LD   := -fsanitize=fuzzer,address,undefined
 tsan_O    := build/tsan/obj/test/tsan/c11_threads.o # what librdkafka's threads become there
 tsan_LD   := $(foreach f,thrd_* mtx_* cnd_* call_once,-Wl,--export-dynamic-symbol='$f')

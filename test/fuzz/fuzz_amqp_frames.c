@@ -4,7 +4,9 @@
  *
  * Input: a byte of choices (1: to the consuming connection; 2: raw bytes from the first one on,
  * without our login; 4: in small pieces), then commands, each a channel, a frame type, two bytes
- * of length and a payload, which are made into a frame; or, with 2, bytes as they are. */
+ * of length and a payload, which are made into a frame; or, with 2, bytes as they are.
+ *
+ * libFuzzer: -max_len=1024 */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -15,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ATTEMPTS = 6, STREAMS = 32, ARRIVALS = 64, LONGEST_TURNS = 400 };
+enum { ATTEMPTS = 6, STREAMS = 32, ARRIVALS = 64, LONGEST_TURNS = 100, TURN_MS = 200 };
 
 struct pipe {
     struct stream stream;
@@ -243,52 +245,55 @@ static void say(struct stream *stream, struct slice bytes)
         stream_arrived(stream, bytes);
 }
 
-static void say_method(struct stream *stream, uint16_t channel, amqp_method_number_t id,
-                       const void *method)
-{
-    struct bytes out = { 0 };
-    frame_put_method(&out, channel, id, method);
-    say(stream, bytes_slice(&out));
-    bytes_free(&out);
-}
-
-static void log_in(struct stream *stream)
+static void log_in(struct bytes *out)
 {
     amqp_connection_start_t start = { .version_minor = 9,
                                       .mechanisms = amqp_cstring_bytes("PLAIN") };
     amqp_connection_tune_t tune = { .channel_max = 2047, .frame_max = FRAME_MAX, .heartbeat = 60 };
     amqp_connection_open_ok_t opened = { 0 };
-    say_method(stream, 0, AMQP_CONNECTION_START_METHOD, &start);
-    say_method(stream, 0, AMQP_CONNECTION_TUNE_METHOD, &tune);
-    say_method(stream, 0, AMQP_CONNECTION_OPEN_OK_METHOD, &opened);
+    frame_put_method(out, 0, AMQP_CONNECTION_START_METHOD, &start);
+    frame_put_method(out, 0, AMQP_CONNECTION_TUNE_METHOD, &tune);
+    frame_put_method(out, 0, AMQP_CONNECTION_OPEN_OK_METHOD, &opened);
 }
 
-static void open_publishing(struct stream *stream)
+static void open_publishing(struct bytes *out)
 {
     amqp_channel_open_ok_t opened = { 0 };
     amqp_confirm_select_ok_t selected = { 0 };
-    log_in(stream);
-    for (uint16_t channel = 1; channel <= PUBLISHERS + 1; channel++) {
-        say_method(stream, channel, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
-        say_method(stream, channel, AMQP_CONFIRM_SELECT_OK_METHOD, &selected);
+    log_in(out);
+    for (int channel = 1; channel <= PUBLISHERS + 1; channel++) {
+        frame_put_method(out, (uint16_t)channel, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
+        frame_put_method(out, (uint16_t)channel, AMQP_CONFIRM_SELECT_OK_METHOD, &selected);
     }
 }
 
-static void open_consuming(struct stream *stream)
+static void open_consuming(struct bytes *out)
 {
     amqp_channel_open_ok_t opened = { 0 };
     amqp_queue_declare_ok_t declared = { 0 };
     amqp_basic_qos_ok_t limited = { 0 };
     amqp_basic_consume_ok_t consumed = { 0 };
-    log_in(stream);
+    log_in(out);
     for (uint16_t channel = 1; channel <= 2;
          channel++) { /* replies; the subscription, which has two queues */
-        say_method(stream, channel, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
+        frame_put_method(out, channel, AMQP_CHANNEL_OPEN_OK_METHOD, &opened);
         for (uint16_t queue = 0; queue < channel; queue++)
-            say_method(stream, channel, AMQP_QUEUE_DECLARE_OK_METHOD, &declared);
-        say_method(stream, channel, AMQP_BASIC_QOS_OK_METHOD, &limited);
-        say_method(stream, channel, AMQP_BASIC_CONSUME_OK_METHOD, &consumed);
+            frame_put_method(out, channel, AMQP_QUEUE_DECLARE_OK_METHOD, &declared);
+        frame_put_method(out, channel, AMQP_BASIC_QOS_OK_METHOD, &limited);
+        frame_put_method(out, channel, AMQP_BASIC_CONSUME_OK_METHOD, &consumed);
     }
+}
+
+/* What a broker says until both connections are of use; written once for all runs. */
+static void welcome(struct stream *consumer, struct stream *publisher)
+{
+    static struct bytes consuming, publishing;
+    if (consuming.len == 0) {
+        open_consuming(&consuming);
+        open_publishing(&publishing);
+    }
+    say(consumer, bytes_slice(&consuming));
+    say(publisher, bytes_slice(&publishing));
 }
 
 /* --- a run ------------------------------------------------------------------------------------ */
@@ -416,12 +421,12 @@ static void tear_down(void)
     for (unsigned i = 0; i < ATTEMPTS; i++)
         if (!bench->attempts[i].ended)
             carry_cancel(&bench->attempts[i]);
-    for (unsigned i = 0; i < LONGEST_TURNS && !bench->left; i++, bench->now_ms += 50)
+    for (unsigned i = 0; i < LONGEST_TURNS && !bench->left; i++, bench->now_ms += TURN_MS)
         turn();
     /* A broker that never answers keeps a subscription until its connection is cut. */
     assert(bench->left);
     lane_detach(bench->lane, &detached);
-    for (unsigned i = 0; i < LONGEST_TURNS && !bench->detached; i++, bench->now_ms += 50)
+    for (unsigned i = 0; i < LONGEST_TURNS && !bench->detached; i++, bench->now_ms += TURN_MS)
         turn();
     assert(bench->detached);
     for (unsigned i = 0; i < ATTEMPTS; i++)
@@ -441,8 +446,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct stream *publisher = bench->lane->publishing.stream,
                   *consumer = bench->lane->consuming.stream;
     if (!raw) {
-        open_consuming(consumer);
-        open_publishing(publisher);
+        welcome(consumer, publisher);
         begin_attempts();
     } else {
         for (unsigned i = 0; i < ATTEMPTS; i++)

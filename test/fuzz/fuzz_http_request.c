@@ -1,7 +1,9 @@
 /* Any bytes as what a client sends: a request that is taken is written anew as one that our own
  * parser reads as the very same, and its body comes out alike however it was cut.
  *
- * Input: a head and what follows it, as on a connection. */
+ * Input: a head and what follows it, as on a connection.
+ *
+ * libFuzzer: -max_len=1024 */
 #include <assert.h>
 
 #include "http/body.h"

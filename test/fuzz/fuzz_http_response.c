@@ -2,7 +2,9 @@
  * own parser reads as the very same.
  *
  * Input: a letter for the method (h: HEAD, else GET), then the bytes of the connection: heads of
- * 1xx and a final one. */
+ * 1xx and a final one.
+ *
+ * libFuzzer: -max_len=1024 */
 #include <assert.h>
 
 #include "http/framing.h"

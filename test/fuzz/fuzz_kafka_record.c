@@ -2,7 +2,9 @@
  * and a message that was read goes into a record and comes back as it was.
  *
  * Input: a byte of flags (1: null key, 2: null value), then headers `name 0x1f value 0x1e`, then
- * the value. A name without 0x1f has a null value. */
+ * the value. A name without 0x1f has a null value.
+ *
+ * libFuzzer: -max_len=512 */
 #include <assert.h>
 
 #include "core/wire.h"

@@ -3,7 +3,9 @@
  * not taken has a reason. And what went through HTTP comes out of a second message unchanged.
  *
  * Input: properties and headers, each `name 0x1f value 0x1e`; then the body. Headers named
- * "=type" and "=encoding" are the properties. */
+ * "=type" and "=encoding" are the properties.
+ *
+ * libFuzzer: -max_len=1024 */
 #include <assert.h>
 #include <stdlib.h>
 

@@ -1,7 +1,9 @@
 /* Any bytes as a path, an authority and a target: what is taken has one spelling, which is its
  * own normal form, and none of the ways in which two readers could see two things.
  *
- * Input: the bytes, for GET, OPTIONS and CONNECT alike. */
+ * Input: the bytes, for GET, OPTIONS and CONNECT alike.
+ *
+ * libFuzzer: -max_len=512 */
 #include <assert.h>
 
 #include "http/target.h"
