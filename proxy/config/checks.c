@@ -6,8 +6,32 @@
 
 #include "config/notation.h"
 
+struct named {
+    const struct value *value;
+    size_t index;
+};
+
+/* By text, then as they stand in the file. */
+static int compare_named(const void *left, const void *right)
+{
+    const struct named *a = left, *b = right;
+    int order = strcmp(a->value->text, b->value->text);
+    return order != 0 ? order : a->index < b->index ? -1 : 1;
+}
+
+/* A list of the top level by the names of its groups. */
+struct directory {
+    const char *list; /* NULL: not made yet */
+    const struct value *groups;
+    struct named *named; /* sorted */
+    size_t count;
+};
+
+enum { DIRECTORIES = 8 }; /* lists that references point into */
+
 struct check {
     const struct values *top;
+    struct directory *directories;
     const struct document *document;
     struct complaints *complaints;
 };
@@ -52,50 +76,69 @@ static void complain_of_reference(const struct check *check, const struct value 
     free(names);
 }
 
-static void check_reference(const struct check *check, struct value *value)
-{
-    const char *list = value->setting->refers;
-    assert(list != NULL && value->text != NULL);
-    const struct value *groups = values_get(check->top, list);
-    bool unnamed = false;
-    for (size_t i = 0; i < groups->count; i++) {
-        const struct value *name = values_get(groups->groups[i], "name");
-        if (name->text != NULL && strcmp(name->text, value->text) == 0) {
-            value->number = (int64_t)i;
-            return;
-        }
-        unnamed = unnamed || name->text == NULL;
-    }
-    if (!is_broken(check, list) && !unnamed)
-        complain_of_reference(check, value, groups);
-}
-
-struct named {
-    const struct value *value;
-    size_t index;
-};
-
-/* By text, then as they stand in the file. */
-static int compare_named(const void *left, const void *right)
-{
-    const struct named *a = left, *b = right;
-    int order = strcmp(a->value->text, b->value->text);
-    return order != 0 ? order : a->index < b->index ? -1 : 1;
-}
-
-static void check_unique(const struct check *check, const struct value *list, const char *key)
+/* Those of a list of groups that have a value for `key`, sorted. */
+static struct named *sort_by(const struct value *list, const char *key, size_t *count)
 {
     struct named *all = calloc(list->count + 1, sizeof(*all));
     if (all == NULL)
         abort();
-    size_t count = 0;
+    *count = 0;
     for (size_t i = 0; i < list->count; i++) {
         const struct value *value = values_get(list->groups[i], key);
         if (value->text != NULL)
-            all[count++] = (struct named){ value, i };
+            all[(*count)++] = (struct named){ value, i };
     }
-    assert(count <= list->count);
-    qsort(all, count, sizeof(*all), compare_named);
+    assert(*count <= list->count);
+    qsort(all, *count, sizeof(*all), compare_named);
+    return all;
+}
+
+static const struct directory *directory_of(const struct check *check, const char *list)
+{
+    struct directory *directory = check->directories;
+    while (directory->list != NULL && strcmp(directory->list, list) != 0)
+        directory++;
+    assert(directory < check->directories + DIRECTORIES);
+    if (directory->list != NULL)
+        return directory;
+    directory->list = list;
+    directory->groups = values_get(check->top, list);
+    directory->named = sort_by(directory->groups, "name", &directory->count);
+    return directory;
+}
+
+/* The first of that name. */
+static const struct named *look_up(const struct directory *directory, const char *name)
+{
+    size_t low = 0, high = directory->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(directory->named[middle].value->text, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < directory->count && strcmp(directory->named[low].value->text, name) == 0;
+    return found ? &directory->named[low] : NULL;
+}
+
+static void check_reference(const struct check *check, struct value *value)
+{
+    const char *list = value->setting->refers;
+    assert(list != NULL && value->text != NULL);
+    const struct directory *directory = directory_of(check, list);
+    const struct named *found = look_up(directory, value->text);
+    bool unnamed = directory->count < directory->groups->count;
+    if (found != NULL)
+        value->number = (int64_t)found->index;
+    else if (!is_broken(check, list) && !unnamed)
+        complain_of_reference(check, value, directory->groups);
+}
+
+static void check_unique(const struct check *check, const struct value *list, const char *key)
+{
+    size_t count;
+    struct named *all = sort_by(list, key, &count);
     const struct value *first = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct value *value = all[i].value;
@@ -353,10 +396,16 @@ void config_check(const struct config *config, const struct document *document,
                   struct complaints *complaints)
 {
     assert(config->top != NULL);
-    struct check check = { .top = config->top, .document = document, .complaints = complaints };
+    struct directory directories[DIRECTORIES + 1] = { 0 };
+    struct check check = { .top = config->top,
+                           .directories = directories,
+                           .document = document,
+                           .complaints = complaints };
     check_rows(&check, config->top);
     check_addresses(&check);
     check_routes(&check);
     check_subscriptions(&check);
     check_purpose(&check);
+    for (unsigned i = 0; i < DIRECTORIES; i++)
+        free(directories[i].named);
 }

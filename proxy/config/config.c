@@ -28,11 +28,13 @@ static void read_text(struct config *config, struct slice text, const struct cat
 {
     struct document document;
     document_read(&document, &config->arena, config->path, text, complaints);
+    struct defaults defaults = { .count = 0 };
     struct reader reader = {
         .arena = &config->arena,
         .catalog = catalog,
         .complaints = complaints,
         .root = config_root_setting(&document.tree),
+        .defaults = &defaults,
     };
     config->top = read_group(&reader, reader.root, config_table, (struct further){ 0 },
                              "the top level");

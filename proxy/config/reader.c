@@ -271,10 +271,19 @@ static struct values *defaults(const struct reader *reader, const struct setting
                                struct place place)
 {
     assert(rows != NULL);
+    struct defaults *shared = reader->defaults;
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->made[i].rows == rows)
+            return shared->made[i].values;
+    place.line = place.column = 0; /* it stands nowhere */
     struct values *values = values_new(reader, count_rows(rows), place);
     for (size_t i = 0; i < values->count; i++) {
         values->at[i] = (struct value){ .setting = &rows[i], .place = place };
         take_default(reader, &values->at[i]);
+    }
+    if (shared->count < sizeof(shared->made) / sizeof(*shared->made)) {
+        shared->made[shared->count].rows = rows;
+        shared->made[shared->count++].values = values;
     }
     return values;
 }

@@ -5,11 +5,21 @@
 #include "config/config.h"
 #include "config/scanner.h"
 
+/* Groups of nothing but defaults, made once for each table: most groups of most routes are such. */
+struct defaults {
+    struct {
+        const struct setting *rows;
+        struct values *values;
+    } made[32];
+    size_t count;
+};
+
 struct reader {
     struct arena *arena;
     const struct catalog *catalog;
     struct complaints *complaints;
     const config_setting_t *root;
+    struct defaults *defaults;
 };
 
 /* Rows beyond a group's own table, from a plugin. */

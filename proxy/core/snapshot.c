@@ -159,13 +159,13 @@ static void build_upstreams(struct building *building)
     snapshot->pass_timeout_ms = 60000;
 }
 
-static const struct upstream_settings *upstream_named(const struct snapshot *snapshot,
-                                                      const char *name)
+/* What a block refers to: references were counted when they were checked. */
+static const struct upstream_settings *upstream_of(const struct snapshot *snapshot,
+                                                   const struct values *block)
 {
-    for (unsigned i = 0; i < snapshot->upstream_count; i++)
-        if (strcmp(snapshot->upstreams[i].name, name) == 0)
-            return &snapshot->upstreams[i];
-    return NULL;
+    int64_t index = values_number(block, "upstream");
+    assert(index >= 0 && index < snapshot->upstream_count);
+    return &snapshot->upstreams[index];
 }
 
 /* --- routes ----------------------------------------------------------------------------------- */
@@ -207,7 +207,7 @@ static void build_block(struct building *building, struct route *route, enum sty
     block->values = values_group(route->values, style_names[style]);
     if (style == STYLE_SYNC) {
         block->broker = snapshot->http;
-        block->upstream = upstream_named(snapshot, values_text(block->values, "upstream"));
+        block->upstream = upstream_of(snapshot, block->values);
         block->present = block->upstream != NULL;
     } else if (style == STYLE_EVENT && values_get(block->values, "targets")->count > 0) {
         build_targets(building, route, block);
