@@ -97,6 +97,9 @@ static const struct setting match_rows[] = {
     { 0 },
 };
 
+static const char *const encoded_choices[] = { "refuse", "keep", "decode", NULL };
+static const char *const double_choices[] = { "refuse", "keep", "merge", NULL };
+
 static const struct setting sync_rows[] = {
     { "upstream", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "upstreams", .since = "0.1",
       .help = "The upstream that the call is forwarded to." },
@@ -142,6 +145,13 @@ static const struct setting route_rows[] = {
     { "match", SETTING_GROUP, .children = match_rows, .since = "0.1",
       .help = "Which calls take this route: those that fulfil all that is written here; without "
               "it, every call." },
+    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.2",
+      .help = "What \"%2F\" in a path means: nothing that could be carried safely (400); a part of "
+              "its segment; or a slash like any other. What was matched is what is forwarded; "
+              "when another route above would match either reading, the call is refused." },
+    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.2",
+      .help = "What \"//\" in a path means, in the same way: nothing, an empty segment, or one "
+              "slash." },
     { "style", SETTING_CHOICE, SETTING_REQUIRED, .choices = style_names, .since = "0.1",
       .help = "How the call is carried: the one word. The block of that name must be there too." },
     { "timeout", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
@@ -173,6 +183,10 @@ static const struct setting allow_rows[] = {
     { "path", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
       .help =
           "Paths that a message may ask for, written as in a route's `match`; without it, any." },
+    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.2",
+      .help = "What \"%2F\" in such a path means, as in a route." },
+    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.2",
+      .help = "What \"//\" in such a path means, as in a route." },
     { 0 },
 };
 

@@ -56,7 +56,9 @@ struct head {
     struct slice scheme;    /* "http" */
     struct slice authority; /* host and port as the client named them; what Host will say */
     struct slice path;      /* normalised, begins with '/', without the query; or "*" */
-    struct slice query;     /* behind the '?', as written; `has_query` tells "/a?" from "/a" */
+    /* what in `path` could mean two things (http/target.h); 0 once somebody's rules settled it */
+    unsigned oddities;
+    struct slice query; /* behind the '?', as written; `has_query` tells "/a?" from "/a" */
     bool has_query;
     bool expects;          /* Expect: 100-continue: the body comes after a 100; no field says so */
     bool trailers_welcome; /* TE: trailers; no field says so */

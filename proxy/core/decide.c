@@ -167,10 +167,32 @@ static enum reason plan_route(struct call *call)
     return message ? REASON_none : complete_plan(call);
 }
 
+/* A path that nobody's rules have settled is one that two readers could read in two ways. */
+static enum reason refuse_odd(struct call *call)
+{
+    call->detail = slice_text(path_oddity_text(call->request.oddities));
+    return REASON_bad_request;
+}
+
+static enum reason decide_route(struct call *call)
+{
+    struct head *request = &call->request;
+    bool odd = request->oddities != 0;
+    call->route = odd ? route_find_odd(call->snapshot, request, &call->arena)
+                      : route_find(call->snapshot, request);
+    if (call->route == NULL)
+        return odd ? refuse_odd(call) : decide_unmatched(call);
+    call->style = style_for(call->route, request);
+    take_id_from_header(call);
+    return plan_route(call);
+}
+
 enum reason call_decide(struct call *call)
 {
     assert(call->route == NULL && call->plan.transport == NULL);
     if (call->listener != NULL && call->listener->admin) {
+        if (call->request.oddities != 0)
+            return refuse_odd(call);
         plan_pass(call, false);
         call->plan.broker = call->snapshot->admin_broker;
         call->plan.transport = call->plan.broker->transport;
@@ -178,12 +200,7 @@ enum reason call_decide(struct call *call)
     }
     if (call->request.framing == FRAMING_TUNNEL)
         return decide_tunnel(call);
-    call->route = route_find(call->snapshot, &call->request);
-    if (call->route == NULL)
-        return decide_unmatched(call);
-    call->style = style_for(call->route, &call->request);
-    take_id_from_header(call);
-    return plan_route(call);
+    return decide_route(call);
 }
 
 enum reason call_compose(struct call *call)

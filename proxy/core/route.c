@@ -1,50 +1,28 @@
 /* A route's `match`, compiled into conditions that all must hold; see route.h.
  *
  * Happy path: matcher_compile turns each thing that was written into one condition, with the
- * sentence that explain says when it does not hold; a call is tried against the routes from top to
- * bottom. Failure: what is written wrongly is complained of. At run time nothing fails: an
- * expression that passes its limits on some path does not match it, so that no path, however
- * strange, costs more than a few milliseconds.
+ * sentence that explain says when it does not hold. Which route a call takes is found through an
+ * index (route_index.c); the conditions here say what that means, one route at a time. Failure:
+ * what is written wrongly is complained of. At run time nothing fails.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/route.h"
 
 #include <assert.h>
-#include <pcre2.h>
 
+#include "core/matcher.h"
 #include "http/target.h"
-
-/* Far beyond what a sane expression needs on a path of 64 KiB. */
-enum { REGEX_STEPS_MAX = 100000, REGEX_DEPTH_MAX = 10000, REGEX_HEAP_KIB = 4096 };
-
-struct condition {
-    bool (*holds)(const struct condition *condition, const struct head *request);
-    const char *mismatch;
-    struct slice *any;        /* methods, or hosts as plain_host leaves them */
-    size_t count;             /* of `any` */
-    struct slice name, value; /* of a header or a query parameter; the pattern of a path */
-    bool any_value;
-    pcre2_code *regex;
-    pcre2_match_context *limits;
-};
-
-struct matcher {
-    struct condition *conditions;
-    size_t count;
-};
 
 /* What compiling has at hand. */
 struct compiling {
     struct matcher *matcher;
+    const struct values *match;
     struct arena *arena;
     struct complaints *complaints;
 };
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 
-/* Without port and trailing dot; brackets of an IPv6 address are gone as well. Empty when it is
- * no host. */
-static struct slice plain_host(struct slice authority)
+struct slice plain_host(struct slice authority)
 {
     struct slice host;
     uint16_t port;
@@ -143,98 +121,16 @@ static bool query_holds(const struct condition *condition, const struct head *re
     return false;
 }
 
-/* --- paths ------------------------------------------------------------------------------------ */
-
-/* The first segment with its slash, taken off the path. */
-static struct slice take_segment(struct slice *path)
-{
-    assert(path->len > 0 && path->at[0] == '/');
-    size_t len = slice_find(slice_from(*path, 1), '/') + 1;
-    struct slice segment = slice_first(*path, len);
-    *path = slice_from(*path, len);
-    return segment;
-}
-
-/* "/{id}" */
-static bool is_open(struct slice segment)
-{
-    return segment.len > 3 && segment.at[1] == '{' && segment.at[segment.len - 1] == '}';
-}
-
-bool path_fits(struct slice pattern, struct slice path)
-{
-    if (path.len == 0 || path.at[0] != '/' || pattern.len == 0 || pattern.at[0] != '/')
-        return false;
-    while (pattern.len > 0) {
-        if (slice_is(pattern, "/*"))
-            return true;
-        if (path.len == 0)
-            return false;
-        struct slice wanted = take_segment(&pattern), segment = take_segment(&path);
-        bool fits = is_open(wanted) ? segment.len > 1 : slice_equal(wanted, segment);
-        if (!fits)
-            return false;
-    }
-    return path.len == 0;
-}
-
-/* One segment of a pattern in the spelling that paths have; `at` NULL with `*why`. */
-static struct slice pattern_segment(struct slice segment, bool last, struct arena *arena,
-                                    const char **why)
-{
-    bool one_name = is_open(segment) &&
-                    slice_find(slice_from(segment, 2), '{') == segment.len - 2 &&
-                    slice_find(segment, '}') == segment.len - 1;
-    if (one_name || (last && slice_is(segment, "/*")))
-        return segment;
-    if (slice_find(segment, '*') < segment.len)
-        *why = "'*' stands only at the end, as a whole segment";
-    else if (slice_find(segment, '{') < segment.len || slice_find(segment, '}') < segment.len)
-        *why = "a name in braces is a whole segment";
-    else
-        return path_normalise(segment, arena, why);
-    return slice_of(NULL, 0);
-}
-
-struct slice path_pattern(struct slice written, struct arena *arena, const char **why)
-{
-    *why = "a path begins with '/'";
-    struct slice rest = written, pattern = slice_of(NULL, 0);
-    if (rest.len == 0 || rest.at[0] != '/')
-        return pattern;
-
-    struct bytes text = { 0 };
-    while (rest.len > 0) {
-        struct slice segment = take_segment(&rest);
-        *why = "a path has no empty segments";
-        if (segment.len == 1 && rest.len > 0)
-            break;
-        segment = pattern_segment(segment, rest.len == 0, arena, why);
-        if (segment.at == NULL)
-            break;
-        bytes_add(&text, segment);
-        if (rest.len == 0)
-            pattern = arena_copy(arena, bytes_slice(&text));
-    }
-    bytes_free(&text);
-    return pattern;
-}
+/* --- paths ----------------------------------------------------------------------------------------- */
 
 static bool path_holds(const struct condition *condition, const struct head *request)
 {
-    return path_fits(condition->value, request->path);
+    return path_fits(condition->pattern, request->path);
 }
 
 static bool regex_holds(const struct condition *condition, const struct head *request)
 {
-    pcre2_match_data *match = pcre2_match_data_create(1, NULL);
-    if (match == NULL)
-        return false;
-    assert(condition->regex != NULL && condition->limits != NULL);
-    int groups = pcre2_match(condition->regex, request->path.at, request->path.len, 0, 0, match,
-                             condition->limits);
-    pcre2_match_data_free(match);
-    return groups >= 0;
+    return expression_matches(condition->expression, request->path);
 }
 
 /* --- compiling -------------------------------------------------------------------------------- */
@@ -263,30 +159,84 @@ static struct slice none_of(struct arena *arena, const char *what, const struct 
     return sentence;
 }
 
-static void compile_any(struct compiling *compiling, const struct values *match, const char *key,
-                        bool (*holds)(const struct condition *, const struct head *))
+/* Alternatives. NULL when none is written. */
+static struct condition *compile_any(struct compiling *compiling, const char *key,
+                                     bool (*holds)(const struct condition *, const struct head *))
 {
-    const struct value *list = values_get(match, key);
+    const struct value *list = values_get(compiling->match, key);
     if (list->count == 0)
-        return;
+        return NULL;
     struct condition *condition = add_condition(compiling, holds,
                                                 none_of(compiling->arena, key, list));
     condition->any = arena_get(compiling->arena, list->count * sizeof(*condition->any));
     condition->count = list->count;
-    for (size_t i = 0; i < list->count; i++) {
-        struct slice text = slice_text(list->texts[i]);
-        condition->any[i] = holds == host_holds ? plain_host(text) : text;
-        if (condition->any[i].len == 0)
-            complain(compiling->complaints, list->places[i], "this is no %s", key);
+    for (size_t i = 0; i < list->count; i++)
+        condition->any[i] = slice_text(list->texts[i]);
+    return condition;
+}
+
+static void compile_hosts(struct compiling *compiling, const char *key)
+{
+    struct condition *condition = compile_any(compiling, key, host_holds);
+    compiling->matcher->hosts = condition;
+    for (size_t i = 0; condition != NULL && i < condition->count; i++) {
+        struct slice host = plain_host(condition->any[i]);
+        condition->any[i] = host;
+        struct slice name = slice_from(host, slice_starts(host, SLICE("*.")) ? 2 : 0);
+        if (name.len == 0 || slice_find(name, '*') < name.len)
+            complain(compiling->complaints, values_get(compiling->match, key)->places[i],
+                     "this is no host");
     }
 }
 
+static void compile_methods(struct compiling *compiling, const char *key)
+{
+    compile_any(compiling, key, method_holds);
+}
+
+static void compile_path(struct compiling *compiling, const char *key)
+{
+    const char *path = values_text(compiling->match, key);
+    if (path == NULL)
+        return;
+    const char *why;
+    struct slice pattern = path_pattern(slice_text(path), compiling->arena, &why);
+    if (pattern.at == NULL) {
+        complain(compiling->complaints, values_place(compiling->match, key),
+                 "no path can match this: %s", why);
+        return;
+    }
+    struct condition *condition = add_condition(
+        compiling, path_holds, arena_printf(compiling->arena, "the path does not fit %s", path));
+    condition->pattern = pattern;
+    compiling->matcher->path = condition;
+}
+
+static void compile_regex(struct compiling *compiling, const char *key)
+{
+    const char *text = values_text(compiling->match, key);
+    if (text == NULL)
+        return;
+    size_t at;
+    char why[200] = "";
+    struct expression *expression = expression_compile(text, &at, why, sizeof(why));
+    if (expression == NULL) {
+        complain(compiling->complaints, values_place(compiling->match, key),
+                 "no regular expression: %s at character %zu", why, at + 1);
+        return;
+    }
+    struct condition *condition = add_condition(
+        compiling, regex_holds, arena_printf(compiling->arena, "the path does not match %s", text));
+    condition->expression = expression;
+    compiling->matcher->regex = condition;
+}
+
 /* "name: value" and "name=value"; the value "*" takes any. */
-static void compile_pairs(struct compiling *compiling, const struct values *match, const char *key,
-                          uint8_t mark,
+static void compile_pairs(struct compiling *compiling, const char *key, uint8_t mark,
+                          const char *what,
                           bool (*holds)(const struct condition *, const struct head *))
 {
-    const struct value *list = values_get(match, key);
+    const struct value *list = values_get(compiling->match, key);
     for (size_t i = 0; i < list->count; i++) {
         struct slice pair = slice_text(list->texts[i]);
         size_t end = slice_find(pair, mark);
@@ -295,7 +245,6 @@ static void compile_pairs(struct compiling *compiling, const struct values *matc
                      "there is no '%c' between name and value", mark);
             continue;
         }
-        const char *what = holds == header_holds ? "header" : "query parameter";
         struct condition *condition = add_condition(
             compiling, holds,
             arena_printf(compiling->arena, "there is no %s %s", what, list->texts[i]));
@@ -305,77 +254,42 @@ static void compile_pairs(struct compiling *compiling, const struct values *matc
     }
 }
 
-static void compile_path(struct compiling *compiling, const struct values *match)
+static void compile_headers(struct compiling *compiling, const char *key)
 {
-    const char *path = values_text(match, "path");
-    if (path == NULL)
-        return;
-    const char *why;
-    struct slice pattern = path_pattern(slice_text(path), compiling->arena, &why);
-    if (pattern.at == NULL) {
-        complain(compiling->complaints, values_place(match, "path"), "no path can match this: %s",
-                 why);
-        return;
-    }
-    add_condition(compiling, path_holds,
-                  arena_printf(compiling->arena, "the path does not fit %s", path))
-        ->value = pattern;
+    compile_pairs(compiling, key, ':', "header", header_holds);
 }
 
-static pcre2_code *compile_expression(struct compiling *compiling, const struct values *match,
-                                      const char *text)
+static void compile_query(struct compiling *compiling, const char *key)
 {
-    int error;
-    size_t at;
-    pcre2_code *regex = pcre2_compile((const uint8_t *)text, PCRE2_ZERO_TERMINATED,
-                                      PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C,
-                                      &error, &at, NULL);
-    if (regex != NULL)
-        return regex;
-    uint8_t message[200];
-    pcre2_get_error_message(error, message, sizeof(message));
-    complain(compiling->complaints, values_place(match, "path_regex"),
-             "no regular expression: %s at character %zu", (const char *)message, at + 1);
-    return NULL;
+    compile_pairs(compiling, key, '=', "query parameter", query_holds);
 }
 
-static void compile_regex(struct compiling *compiling, const struct values *match)
-{
-    const char *text = values_text(match, "path_regex");
-    if (text == NULL)
-        return;
-    pcre2_code *regex = compile_expression(compiling, match, text);
-    pcre2_match_context *limits = pcre2_match_context_create(NULL);
-    if (regex == NULL || limits == NULL) {
-        pcre2_code_free(regex);
-        pcre2_match_context_free(limits);
-        return;
-    }
-    pcre2_set_match_limit(limits, REGEX_STEPS_MAX);
-    pcre2_set_depth_limit(limits, REGEX_DEPTH_MAX);
-    pcre2_set_heap_limit(limits, REGEX_HEAP_KIB);
-    struct condition *condition = add_condition(
-        compiling, regex_holds, arena_printf(compiling->arena, "the path does not match %s", text));
-    condition->regex = regex;
-    condition->limits = limits;
-}
+/* What a match can say, in the order in which conditions are asked and explained. */
+static const struct kind {
+    const char *key;
+    void (*compile)(struct compiling *compiling, const char *key);
+} kinds[] = {
+    { "host", compile_hosts },       { "method", compile_methods },  { "path", compile_path },
+    { "path_regex", compile_regex }, { "headers", compile_headers }, { "query", compile_query },
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
 struct matcher *matcher_compile(const struct values *match, struct arena *arena,
                                 struct complaints *complaints)
 {
     unsigned errors = complaints->errors;
     struct matcher *matcher = arena_get(arena, sizeof(*matcher));
-    /* Host, method, path and path_regex are one each. */
-    size_t room = 4 + values_get(match, "headers")->count + values_get(match, "query")->count;
+    size_t room = KINDS; /* headers and query make one condition of each entry, others one */
+    for (unsigned i = 0; i < KINDS; i++)
+        room += values_get(match, kinds[i].key)->count;
     matcher->conditions = arena_get(arena, room * sizeof(*matcher->conditions));
 
-    struct compiling compiling = { .matcher = matcher, .arena = arena, .complaints = complaints };
-    compile_any(&compiling, match, "host", host_holds);
-    compile_any(&compiling, match, "method", method_holds);
-    compile_path(&compiling, match);
-    compile_regex(&compiling, match);
-    compile_pairs(&compiling, match, "headers", ':', header_holds);
-    compile_pairs(&compiling, match, "query", '=', query_holds);
+    struct compiling compiling = {
+        .matcher = matcher, .match = match, .arena = arena, .complaints = complaints
+    };
+    for (unsigned i = 0; i < KINDS; i++)
+        kinds[i].compile(&compiling, kinds[i].key);
     assert(matcher->count <= room);
     if (complaints->errors == errors)
         return matcher;
@@ -386,14 +300,10 @@ struct matcher *matcher_compile(const struct values *match, struct arena *arena,
 void matcher_free(struct matcher *matcher)
 {
     assert(matcher->conditions != NULL);
-    for (size_t i = 0; i < matcher->count; i++) {
-        pcre2_code_free(matcher->conditions[i].regex);
-        pcre2_match_context_free(matcher->conditions[i].limits);
-    }
+    for (size_t i = 0; i < matcher->count; i++)
+        expression_free(matcher->conditions[i].expression);
     matcher->count = 0;
 }
-
-/* --- matching --------------------------------------------------------------------------------- */
 
 const char *route_mismatch(const struct route *route, const struct head *request)
 {
@@ -402,25 +312,4 @@ const char *route_mismatch(const struct route *route, const struct head *request
         if (!matcher->conditions[i].holds(&matcher->conditions[i], request))
             return matcher->conditions[i].mismatch;
     return NULL;
-}
-
-const struct route *route_find(const struct snapshot *snapshot, const struct head *request)
-{
-    for (unsigned i = 0; i < snapshot->route_count; i++)
-        if (route_mismatch(&snapshot->routes[i], request) == NULL)
-            return &snapshot->routes[i];
-    return NULL;
-}
-
-bool route_matches_host(const struct snapshot *snapshot, struct slice authority)
-{
-    const struct head request = { .authority = authority };
-    for (unsigned i = 0; i < snapshot->route_count; i++) {
-        const struct matcher *matcher = snapshot->routes[i].matcher;
-        for (size_t j = 0; matcher != NULL && j < matcher->count; j++)
-            if (matcher->conditions[j].holds == host_holds &&
-                host_holds(&matcher->conditions[j], &request))
-                return true;
-    }
-    return false;
 }

@@ -74,6 +74,7 @@ static void destroy(struct snapshot *snapshot)
         close(snapshot->admin->descriptors[0]);
     for (unsigned i = 0; i < snapshot->route_count; i++)
         release_route(&snapshot->routes[i]);
+    route_index_free(snapshot->route_index);
     for (unsigned i = 0; i < snapshot->broker_count; i++)
         broker_release(snapshot->brokers[i]);
     struct arena arena = snapshot->arena;
@@ -240,6 +241,8 @@ static void build_route(struct building *building, struct route *route, const st
         .max_reply = values_bytes(values, "max_reply"),
         .message_id = values_text(values, "message_id"),
         .carry = values_get(values, "carry")->texts,
+        .paths = { (enum path_rule)values_number(values, "encoded_slash"),
+                   (enum path_rule)values_number(values, "double_slash") },
     };
     assert((unsigned)route->style < STYLES);
     if (values_has(values, "match"))
@@ -261,6 +264,8 @@ static void build_routes(struct building *building)
     snapshot->routes = arena_get(&snapshot->arena, (groups->count + 1) * sizeof *snapshot->routes);
     for (size_t i = 0; i < groups->count; i++)
         build_route(building, &snapshot->routes[snapshot->route_count++], groups->groups[i]);
+    snapshot->route_index = route_index_build(snapshot->routes, snapshot->route_count,
+                                              &snapshot->arena);
     if (building->registry->stats != NULL)
         snapshot->unmatched_stats = stats_route(building->registry->stats, "unmatched", "");
 }

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "core/plan.h"
+#include "http/target.h"
 #include "net/address.h"
 #include "core/worker.h"
 #include "plugin.h"
@@ -74,6 +75,7 @@ struct route {
     const char *name;
     const struct values *values;
     struct matcher *matcher; /* NULL: every call; see core/route.h */
+    struct path_rules paths;
     enum style style;
     struct style_block block[STYLES];
     uint64_t timeout_ms, max_body, max_reply;
@@ -116,7 +118,8 @@ struct snapshot {
     struct broker *http, *fan, *admin_broker;
     struct route *routes;
     unsigned route_count;
-    struct upstream_settings pass; /* timeouts for what passes through */
+    struct route_index *route_index; /* core/route.h */
+    struct upstream_settings pass;   /* timeouts for what passes through */
     uint64_t pass_timeout_ms;
     struct subscription_settings *subscriptions;
     unsigned subscription_count;

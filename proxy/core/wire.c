@@ -446,7 +446,7 @@ static void read_path(struct reader *reader, struct head *request)
         return;
     }
     const char *why = NULL;
-    request->path = path_normalise(path, reader->arena, &why);
+    request->path = path_read(path, reader->arena, &request->oddities, &why);
     if (request->path.at == NULL) {
         give_up(reader, why != NULL ? why : ":path is ambiguous");
         return;

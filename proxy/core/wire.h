@@ -28,7 +28,7 @@ int wire_from_request(const struct call *call, const struct wire_rules *rules,
  * does not), fields checked by RFC 9110 §5.1 and §5.5; shunt-*, x-death and the like are left
  * out; hop-by-hop names, host, content-length, expect, and identity headers that `trust` does
  * not name are ignored and counted in `*ignored`. 0, or -1 with `*why` (a constant) when it
- * cannot be an HTTP request. Slices are copied into the arena, but for `authority`, the
+ * cannot be an HTTP request. An odd path is only told (http/target.h). Slices are copied into the arena, but for `authority`, the
  * service's. The body's framing is set from message->body. `*trailers` is empty before. */
 int wire_to_request(const struct message *message, const struct wire_rules *rules,
                     struct slice authority, struct arena *arena, struct head *request,

@@ -225,8 +225,12 @@ static enum reason examine(struct delivery *delivery)
     if (ignored > 0)
         observe_event(subscription->worker, "message_fields_ignored");
     if (!policy_aim(policy, &arrival->message, subscription->settings->prefix, &delivery->arena,
-                    &delivery->request))
-        return REASON_not_allowed;
+                    &delivery->request)) {
+        unsigned oddities = delivery->request.oddities;
+        if (oddities != 0)
+            delivery->detail = slice_text(path_oddity_text(oddities));
+        return oddities != 0 ? REASON_bad_message : REASON_not_allowed;
+    }
     bool spent = !delivery_is_request(delivery) && delivery->attempts >= policy->attempts;
     return spent ? REASON_attempts_exhausted : REASON_none;
 }

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-#include "core/route.h"
+#include "core/path.h"
 
 static void read_allow(struct policy *policy, const struct values *values, struct arena *arena)
 {
@@ -15,6 +15,10 @@ static void read_allow(struct policy *policy, const struct values *values, struc
         const struct values *entry = list->groups[i];
         struct allowance *allowance = &policy->allow[i];
         allowance->methods = values_get(entry, "method");
+        allowance->paths = (struct path_rules){
+            (enum path_rule)values_number(entry, "encoded_slash"),
+            (enum path_rule)values_number(entry, "double_slash"),
+        };
         const char *path = values_text(entry, "path");
         if (path == NULL)
             continue;
@@ -53,12 +57,23 @@ static bool method_listed(const struct value *methods, struct slice method)
     return methods->count == 0;
 }
 
-static bool allows(const struct policy *policy, const struct head *request)
+/* Gives the request the path that the allowance reads, if it takes that. */
+static bool takes_path(const struct allowance *allowance, struct head *request, struct arena *arena)
+{
+    struct slice path = path_settle(request->path, request->oddities, &allowance->paths, arena);
+    if (path.at == NULL || (allowance->path.at != NULL && !path_fits(allowance->path, path)))
+        return false;
+    request->path = path;
+    request->oddities = 0;
+    return true;
+}
+
+static bool allows(const struct policy *policy, struct head *request, struct arena *arena)
 {
     for (size_t i = 0; i < policy->allow_count; i++) {
         const struct allowance *allowance = &policy->allow[i];
-        bool path = allowance->path.at == NULL || path_fits(allowance->path, request->path);
-        if (path && method_listed(allowance->methods, request->method))
+        if (method_listed(allowance->methods, request->method) &&
+            takes_path(allowance, request, arena))
             return true;
     }
     return false;
@@ -76,8 +91,9 @@ bool policy_aim(const struct policy *policy, const struct message *message, stru
     bool names = fields_find_name(&message->headers, SLICE(":method")) != NULL ||
                  fields_find_name(&message->headers, SLICE(":path")) != NULL;
     bool itself = is_root(request) && slice_is(request->method, "POST");
-    if (names && !itself && !allows(policy, request))
+    if (names && !itself && !allows(policy, request, arena))
         return false;
+    assert(request->oddities == 0);
     if (prefix.len == 0)
         return true;
     if (slice_is(request->path, "/")) {

@@ -7,7 +7,8 @@
 
 struct allowance {
     const struct value *methods; /* none: any */
-    struct slice path;           /* a pattern of core/route.h; `at` NULL: any */
+    struct slice path;           /* a pattern of core/path.h; `at` NULL: any */
+    struct path_rules paths;
 };
 
 struct policy {
@@ -27,7 +28,8 @@ void policy_read(struct policy *policy, const struct values *values, struct aren
 
 /* Promise 11: settles where `request`, read from `message`, goes. What the message names must be
  * allowed and then stands below `prefix`; a message that names nothing is POST to the prefix
- * itself, which needs no allowance, as does one that names just that. false: not allowed. */
+ * itself, which needs no allowance, as does one that names just that. An odd path is read as the
+ * allowance says that lets it through. false: not allowed. */
 bool policy_aim(const struct policy *policy, const struct message *message, struct slice prefix,
                 struct arena *arena, struct head *request) __attribute__((warn_unused_result));
 

@@ -4,7 +4,8 @@
  * Happy path: every byte of the path is plain and no segment is odd: the slice that came is the
  * answer. With an escape or a character that has to be one, the path is written anew into the
  * arena, decoding what need not be encoded, and its segments are looked at in that form, so that
- * an encoded dot is a dot.
+ * an encoded dot is a dot. Segments end at encoded slashes too when dots are looked for: whoever
+ * decodes later finds none.
  * Failures: what could mean two things to two readers, and the arena's cap.
  */
 #include "http/target.h"
@@ -69,8 +70,8 @@ static const char *escape_wrong(int value, struct slice rest)
 {
     if (value < 0)
         return "the path has a '%' that is not followed by two hex digits";
-    if (value == '/' || value == '\\')
-        return "the path has an encoded slash or backslash";
+    if (value == '\\')
+        return "the path has an encoded backslash";
     if (value == 0)
         return "the path has an encoded NUL";
     if (is_overlong(value, rest))
@@ -85,19 +86,36 @@ static bool is_dot_segment(struct slice segment)
            (bare.len == 2 && bare.at[0] == '.' && bare.at[1] == '.');
 }
 
-static const char *segments_wrong(struct slice path)
+/* Where the next slash of a path in its one spelling begins, written as such or encoded. */
+static size_t next_slash(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        bool encoded = path.at[i] == '%' && path.len - i >= 3 && path.at[i + 1] == '2' &&
+                       path.at[i + 2] == 'F';
+        if (path.at[i] == '/' || encoded)
+            return i;
+    }
+    return path.len;
+}
+
+/* Looks at segment by segment. NULL, or what is wrong with one. */
+static const char *segments_wrong(struct slice path, unsigned *oddities)
 {
     assert(path.len > 0 && path.at[0] == '/');
     struct slice rest = slice_from(path, 1);
-    for (;;) {
-        size_t len = slice_find(rest, '/');
-        if (len == 0 && rest.len > 0)
-            return "the path has an empty segment (\"//\")";
+    for (bool plain = true;;) {
+        size_t len = next_slash(rest);
+        bool next_plain = len < rest.len && rest.at[len] == '/';
+        if (len == 0 && plain && next_plain)
+            *oddities |= PATH_EMPTY_SEGMENT;
         if (is_dot_segment(slice_first(rest, len)))
             return "the path has a dot segment";
         if (len == rest.len)
             return NULL;
-        rest = slice_from(rest, len + 1);
+        if (!next_plain)
+            *oddities |= PATH_ENCODED_SLASH;
+        rest = slice_from(rest, len + (next_plain ? 1 : 3));
+        plain = next_plain;
     }
 }
 
@@ -146,8 +164,9 @@ static struct slice no_path(const char **why, const char *what)
     return slice_of(NULL, 0);
 }
 
-struct slice path_normalise(struct slice path, struct arena *arena, const char **why)
+struct slice path_read(struct slice path, struct arena *arena, unsigned *oddities, const char **why)
 {
+    *oddities = 0;
     if (path.len == 0 || path.at[0] != '/')
         return no_path(why, "the path does not begin with '/'");
     unsigned seen = 0;
@@ -165,8 +184,58 @@ struct slice path_normalise(struct slice path, struct arena *arena, const char *
             return slice_of(NULL, 0);
         path = slice_of(at, len);
     }
-    const char *wrong = segments_wrong(path);
+    const char *wrong = segments_wrong(path, oddities);
     return wrong == NULL ? path : no_path(why, wrong);
+}
+
+/* --- odd paths -------------------------------------------------------------------------------- */
+
+const char *path_oddity_text(unsigned oddities)
+{
+    assert(oddities != 0);
+    return oddities & PATH_ENCODED_SLASH ? "the path has an encoded slash"
+                                         : "the path has an empty segment (\"//\")";
+}
+
+struct slice path_normalise(struct slice path, struct arena *arena, const char **why)
+{
+    unsigned oddities;
+    path = path_read(path, arena, &oddities, why);
+    return oddities == 0 || path.at == NULL ? path : no_path(why, path_oddity_text(oddities));
+}
+
+struct slice path_reading(struct slice path, unsigned how, struct arena *arena)
+{
+    assert(how < PATH_READINGS && path.len > 0 && path.at[0] == '/');
+    if (how == 0)
+        return path;
+    uint8_t *at = arena_try(arena, path.len);
+    size_t used = 0;
+    for (size_t i = 0; at != NULL && i < path.len; i++) {
+        bool encoded = slice_starts(slice_from(path, i), SLICE("%2F")) && (how & PATH_DECODED) != 0;
+        uint8_t byte = encoded ? '/' : path.at[i];
+        i += encoded ? 2 : 0;
+        if (byte != '/' || (how & PATH_MERGED) == 0 || used == 0 || at[used - 1] != '/')
+            at[used++] = byte;
+    }
+    return slice_of(at, used);
+}
+
+struct slice path_settle(struct slice path, unsigned oddities, const struct path_rules *rules,
+                         struct arena *arena)
+{
+    if (oddities == 0)
+        return path;
+    static const struct slice refused = { 0 };
+    if ((oddities & PATH_ENCODED_SLASH) != 0 && rules->encoded_slash == PATH_REFUSE)
+        return refused;
+    unsigned how = rules->encoded_slash == PATH_RESOLVE ? PATH_DECODED : 0;
+    how |= rules->double_slash == PATH_RESOLVE ? PATH_MERGED : 0;
+    path = path_reading(path, how, arena);
+    bool empty = path.len > 0 && memmem(path.at, path.len, "//", 2) != NULL;
+    if (empty && (rules->double_slash == PATH_REFUSE || slice_starts(path, SLICE("//"))))
+        return refused; /* at the start it could be taken for an authority */
+    return path;
 }
 
 bool query_valid(struct slice query)
@@ -244,7 +313,7 @@ static int origin_form(struct slice target, struct arena *arena, struct head *re
                        const char **why)
 {
     size_t mark = slice_find(target, '?');
-    request->path = path_normalise(slice_first(target, mark), arena, why);
+    request->path = path_read(slice_first(target, mark), arena, &request->oddities, why);
     if (request->path.at == NULL)
         return -1;
     request->has_query = mark < target.len;

@@ -129,6 +129,10 @@ static void try_request(const struct message *message, struct arena *arena)
     if (refused < 0)
         return;
     assert(slice_is(request.authority, "service:8080") && !slice_is(request.method, "CONNECT"));
+    static const struct path_rules keep = { PATH_KEEP, PATH_KEEP };
+    request.path = path_settle(request.path, request.oddities, &keep, arena);
+    if (request.path.at == NULL)
+        return;
     assert(request.path.at[0] == '/' && !slice_starts(request.path, SLICE("//")));
     assert(request.framing != FRAMING_LENGTH || request.length == message->body.len);
     check_fields(&request.fields);

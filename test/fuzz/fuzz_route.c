@@ -1,6 +1,6 @@
 /* Any `match` against any request: what `check` takes compiles, the first route that matches
- * wins and explain agrees, a pattern without open parts takes itself only, and no expression
- * takes long.
+ * wins and explain agrees, an odd path is no way round it, a pattern without open parts takes
+ * itself only, and no expression takes long.
  *
  * Input: what stands between the braces of a match; 0x1e; "METHOD host target"; 0x1e; header
  * lines.
@@ -56,16 +56,37 @@ static void try_pattern(struct slice written, struct slice path, struct arena *a
     assert(open || fits == slice_equal(pattern, path));
 }
 
-/* Two routes, of which the second may be NULL, against the request. */
-static void try_request(struct matcher *first, struct matcher *second, const struct head *request)
+/* Whichever way an odd path is read, no route above the one that takes it would have matched. */
+static void try_odd(const struct snapshot *snapshot, struct head request, struct arena *arena)
 {
-    struct route routes[] = { { .matcher = first }, { .matcher = second } };
+    struct slice given = request.path;
+    const struct route *found = request.oddities == 0 ? NULL
+                                                      : route_find_odd(snapshot, &request, arena);
+    if (found == NULL)
+        return;
+    assert(request.oddities == 0 && route_mismatch(found, &request) == NULL);
+    for (unsigned how = 0; how < PATH_READINGS; how++) {
+        request.path = path_reading(given, how, arena);
+        for (const struct route *above = snapshot->routes; above < found; above++)
+            assert(route_mismatch(above, &request) != NULL);
+    }
+}
+
+/* Two routes, of which the second may be NULL, against the request. */
+static void try_request(struct matcher *first, struct matcher *second, const struct head *request,
+                        struct arena *arena)
+{
+    struct route routes[] = { { .matcher = first, .paths = { PATH_REFUSE, PATH_KEEP } },
+                              { .matcher = second, .paths = { PATH_KEEP, PATH_RESOLVE } } };
     struct snapshot snapshot = { .routes = routes, .route_count = second == NULL ? 1 : 2 };
+    snapshot.route_index = route_index_build(routes, snapshot.route_count, arena);
     const struct route *found = route_find(&snapshot, request);
     for (unsigned i = 0; i < snapshot.route_count && &routes[i] != found; i++)
         assert(route_mismatch(&routes[i], request) != NULL);
     assert(found == NULL || route_mismatch(found, request) == NULL);
     route_matches_host(&snapshot, request->authority);
+    try_odd(&snapshot, *request, arena);
+    route_index_free(snapshot.route_index);
 }
 
 static const struct setting *children_of(const struct setting *rows, const char *key)
@@ -107,7 +128,7 @@ static void try_match(struct slice match, const struct head *request, struct are
     struct matcher *matcher = compile(match, arena);
     if (matcher == NULL)
         return;
-    try_request(matcher, orders, request);
+    try_request(matcher, orders, request, arena);
     matcher_free(matcher);
 }
 
@@ -134,7 +155,7 @@ static void try_file(struct slice match, const struct head *request, struct aren
     for (size_t i = 0; complaints.errors == 0 && i < list->count && i < 2; i++)
         matchers[i] = matcher_compile(values_group(list->groups[i], "match"), arena, &complaints);
     if (complaints.errors == 0 && matchers[0] != NULL)
-        try_request(matchers[0], matchers[1], request);
+        try_request(matchers[0], matchers[1], request, arena);
     for (unsigned i = 0; i < 2; i++)
         if (matchers[i] != NULL)
             matcher_free(matchers[i]);

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "core/call.h"
+#include "core/route.h"
 #include "core/snapshot.h"
 #include "core/worker.h"
 #include "test/unit/hand_clock.h"
@@ -164,7 +165,10 @@ static void world_open(struct world *world, enum style style)
                                          .routes = &world->route,
                                          .route_count = 1,
                                          .http = &world->broker };
-    world->worker.snapshot = &world->snapshot;
+    struct snapshot *snapshot = &world->snapshot;
+    arena_init(&snapshot->arena, 1 << 20);
+    snapshot->route_index = route_index_build(snapshot->routes, 1, &snapshot->arena);
+    world->worker.snapshot = snapshot;
     world->listener.host = NULL;
 }
 
@@ -174,6 +178,7 @@ static void world_close(struct world *world)
     assert_true(list_empty(&world->worker.tasks));
     assert_int_equal(world->snapshot.refs, 1);
     timers_clear(&world->worker.timers);
+    arena_clear(&world->snapshot.arena);
     bytes_free(&world->trace);
 }
 

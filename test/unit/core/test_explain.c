@@ -44,7 +44,7 @@ static const struct row rows[] = {
     { NULL, "https://inventory/a", NULL, NULL, 2, "" },
     { NULL, "/a", NULL, NULL, 2, "" },
     { NULL, "", NULL, NULL, 2, "" },
-    { NULL, "http://inventory/%2f", NULL, NULL, 2, "" },
+    { NULL, "http://inventory/%2f..", NULL, NULL, 2, "" },
     { NULL, "http://user:word@inventory/", NULL, NULL, 2, "" },
     { "BAD METHOD", "http://inventory/", NULL, NULL, 2, "" },
 };

@@ -19,6 +19,7 @@ static int tear_down(void **state)
     for (unsigned i = 0; i < snapshot.route_count; i++)
         if (snapshot.routes[i].matcher != NULL)
             matcher_free(snapshot.routes[i].matcher);
+    route_index_free(snapshot.route_index);
     arena_clear(&snapshot.arena);
     complaints_clear(&complaints);
     if (config != NULL)
@@ -63,6 +64,8 @@ static void routes(const char *const *matches)
                                              &snapshot.arena, &complaints);
         assert_true(route->matcher != NULL || !values_has(list->groups[i], "match"));
     }
+    snapshot.route_index = route_index_build(snapshot.routes, snapshot.route_count,
+                                             &snapshot.arena);
 }
 
 #define ROUTES(...) routes((const char *const[]){ __VA_ARGS__, NULL })
@@ -253,6 +256,60 @@ static void query_parameters_are_decoded(void **state)
     assert_string_equal(winner("GET", "h", "/?fla%6"), "none");
 }
 
+/* The route that a target takes, read as a server reads it; "refused" when nobody may carry it. */
+static const char *taken(const char *target)
+{
+    struct head head = request("GET", "h", target);
+    const char *why = NULL;
+    if (target_parse(slice_text(target), head.method, &snapshot.arena, &head, &why) != 0)
+        return "refused";
+    head.authority = SLICE("h");
+    const struct route *route = head.oddities == 0
+                                    ? route_find(&snapshot, &head)
+                                    : route_find_odd(&snapshot, &head, &snapshot.arena);
+    return route == NULL ? "refused" : route->name;
+}
+
+/* Whatever the routes below it read: the rule is met, or the call is refused. */
+static void no_spelling_gets_past_a_rule(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {
+        "/admin/x",        "/%61dmin/x",        "/admin%2Fx",         "//admin/x",
+        "/./admin/x",      "/%2e/admin/x",      "/x/../admin/x",      "/x/%2E%2e/admin/x",
+        "/x%2f..%2fadmin", "/admin%5cx",        "/admin\\x",          "/admin%00/x",
+        "/%2fadmin/x",     "/%2F%2Fadmin%2Fx",  "/admin//x",          "/admin/%2fx",
+        "/%c0%afadmin/x",  "/admin%c0%afx",     "/..;/admin/x",       "/x/.%2e;a=b/admin/x",
+        "/%2561dmin/x/..", "http://h//admin/x", "http://h/admin%2fx", "/a/b//..//admin/x",
+    };
+    for (unsigned rules = 0; rules < 9; rules++) {
+        ROUTES("path = \"/admin/*\";", "path = \"/*\";");
+        snapshot.routes[1].paths = (struct path_rules){ rules / 3, rules % 3 };
+        for (size_t i = 0; i < sizeof(spellings) / sizeof(*spellings); i++)
+            if (strcmp(taken(spellings[i]), "r1") == 0)
+                fail_msg("%s got past the rule under rules %u", spellings[i], rules);
+        assert_string_equal(taken("/admin/x"), "r0");
+        assert_string_equal(taken("/b%2fc"), rules / 3 == PATH_REFUSE ? "refused" : "r1");
+        assert_string_equal(taken("/b//c"), rules % 3 == PATH_REFUSE ? "refused" : "r1");
+    }
+}
+
+static void an_odd_path_is_matched_as_it_is_forwarded(void **state)
+{
+    (void)state;
+    ROUTES("path = \"/keep/{id}\";", "path = \"/split/{a}/{b}\";", "path = \"/both/{id}\";",
+           "path = \"/both/{a}/{b}\";");
+    snapshot.routes[0].paths.encoded_slash = PATH_KEEP;
+    snapshot.routes[1].paths = (struct path_rules){ PATH_RESOLVE, PATH_RESOLVE };
+    snapshot.routes[3].paths.encoded_slash = PATH_RESOLVE;
+    assert_string_equal(taken("/keep/a%2fb"), "r0");
+    assert_string_equal(taken("/keep/a/b"), "refused"); /* no route */
+    assert_string_equal(taken("/split/a%2Fb"), "r1");
+    assert_string_equal(taken("/split//a/b"), "r1");
+    assert_string_equal(taken("/split/a%2Fb%2Fc"), "refused");
+    assert_string_equal(taken("/both/a%2Fb"), "refused"); /* the one above would match it as well */
+}
+
 static void explain_says_what_does_not_hold(void **state)
 {
     (void)state;
@@ -290,6 +347,8 @@ int main(void)
         TEST(an_expression_that_explodes_matches_nothing),
         TEST(headers_by_name_and_value),
         TEST(query_parameters_are_decoded),
+        TEST(no_spelling_gets_past_a_rule),
+        TEST(an_odd_path_is_matched_as_it_is_forwarded),
         TEST(explain_says_what_does_not_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

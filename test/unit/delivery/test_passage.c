@@ -40,6 +40,23 @@ static void what_is_allowed_is_called(void **state)
     event_ends(stand, ":method: DELETE\n:path: /any\n", "dead m1: not_allowed - after 0");
     event_ends(stand, ":method: get\n:path: /any\n", "dead m1: not_allowed - after 0");
     event_ends(stand, ":path: /open/../admin\n", "dead m1: bad_message - after 0");
+    event_ends(stand, ":path: /open/a%2fb\n", "dead m1: bad_message - after 0");
+    event_ends(stand, ":path: /open//b\n", "dead m1: bad_message - after 0");
+    stand_down(stand);
+}
+
+static void what_an_allowance_reads_is_called(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(
+        "allow = ( { path = \"/keep/{id}\"; encoded_slash = \"keep\"; },"
+        " { path = \"/split/*\"; encoded_slash = \"decode\"; double_slash = \"merge\"; } );");
+    event_ends(stand, ":path: /keep/a%2fb\n", "call POST /keep/a%2Fb m1 attempt 1");
+    event_ends(stand, ":path: /keep/a/b\n", "dead m1: not_allowed - after 0");
+    event_ends(stand, ":path: /keep//b\n", "dead m1: bad_message - after 0");
+    event_ends(stand, ":path: /split/a%2fb\n", "call POST /split/a/b m1 attempt 1");
+    event_ends(stand, ":path: //split/%2Fb\n", "call POST /split/b m1 attempt 1");
+    event_ends(stand, ":path: /split/..%2fkeep\n", "dead m1: bad_message - after 0");
     stand_down(stand);
 }
 
@@ -290,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_allow_only_the_deliver_url_itself),
         cmocka_unit_test(what_is_allowed_is_called),
+        cmocka_unit_test(what_an_allowance_reads_is_called),
         cmocka_unit_test(paths_stand_below_the_deliver_url),
         cmocka_unit_test(what_cannot_be_http_is_dead),
         cmocka_unit_test(a_request_that_cannot_be_called_is_answered),

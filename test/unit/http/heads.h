@@ -73,6 +73,7 @@ static inline void request_in_words(struct slice raw, size_t max_fields, struct 
     } else {
         bytes_printf(out, "%.*s %.*s %.*s%s%.*s", TEXT(head.method), TEXT(head.authority),
                      TEXT(head.path), head.has_query ? "?" : "", TEXT(head.query));
+        bytes_text(out, head.oddities != 0 ? " odd" : "");
         framing_in_words(&head, out);
         notes_in_words(&notes, out);
         fields_in_words(&head.fields, out);

@@ -94,6 +94,57 @@ static void paths(void **state)
     }
 }
 
+/* What each pair of rules makes of an odd path: NULL, it is refused. */
+static void odd_paths_are_settled_by_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given;
+        enum path_rule encoded_slash, double_slash;
+        const char *becomes;
+    } settled[] = {
+        { "/a%2fb", PATH_REFUSE, PATH_KEEP, NULL },
+        { "/a%2fb", PATH_KEEP, PATH_REFUSE, "/a%2Fb" },
+        { "/a%2fb", PATH_RESOLVE, PATH_REFUSE, "/a/b" },
+        { "/a//b", PATH_KEEP, PATH_REFUSE, NULL },
+        { "/a//b", PATH_REFUSE, PATH_KEEP, "/a//b" },
+        { "/a//b", PATH_REFUSE, PATH_RESOLVE, "/a/b" },
+        { "/a////b//", PATH_REFUSE, PATH_RESOLVE, "/a/b/" },
+        { "/a/%2Fb", PATH_KEEP, PATH_REFUSE, "/a/%2Fb" },
+        { "/a/%2Fb", PATH_RESOLVE, PATH_REFUSE, NULL },
+        { "/a/%2Fb", PATH_RESOLVE, PATH_KEEP, "/a//b" },
+        { "/a/%2Fb", PATH_RESOLVE, PATH_RESOLVE, "/a/b" },
+        { "/a//b%2Fc", PATH_KEEP, PATH_RESOLVE, "/a/b%2Fc" },
+        { "/a//b%2Fc", PATH_RESOLVE, PATH_REFUSE, NULL },
+        { "//a", PATH_KEEP, PATH_KEEP, NULL },
+        { "//a", PATH_KEEP, PATH_RESOLVE, "/a" },
+        { "/%2Fa", PATH_KEEP, PATH_KEEP, "/%2Fa" },
+        { "/%2Fa", PATH_RESOLVE, PATH_KEEP, NULL },
+        { "/%2Fa", PATH_RESOLVE, PATH_RESOLVE, "/a" },
+        { "/a%252Fb", PATH_RESOLVE, PATH_RESOLVE, "/a%252Fb" },
+        { "/a", PATH_REFUSE, PATH_REFUSE, "/a" },
+    };
+    static const char *const never[] = { "/a%2f..",  "/..%2fa", "/a%2f.%2fb", "/a%2f%2e%2e/b",
+                                         "/a//../b", "/a%5cb",  "/a%2f%00",   "/%2f..;x" };
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    unsigned oddities;
+    const char *why = NULL;
+    for (size_t i = 0; i < sizeof settled / sizeof *settled; i++) {
+        struct path_rules rules = { settled[i].encoded_slash, settled[i].double_slash };
+        struct slice path = path_read(slice_text(settled[i].given), &arena, &oddities, &why);
+        assert_non_null(path.at);
+        path = path_settle(path, oddities, &rules, &arena);
+        const char *wanted = settled[i].becomes;
+        if (wanted == NULL ? path.at != NULL : !slice_is(path, wanted))
+            fail_msg("row %zu: %s became %.*s", i, settled[i].given, (int)path.len,
+                     (const char *)path.at);
+    }
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        assert_null(path_read(slice_text(never[i]), &arena, &oddities, &why).at);
+    arena_clear(&arena);
+}
+
 static void a_plain_path_is_not_copied(void **state)
 {
     (void)state;
@@ -144,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths),
+        cmocka_unit_test(odd_paths_are_settled_by_rules),
         cmocka_unit_test(a_plain_path_is_not_copied),
         cmocka_unit_test(authorities),
         cmocka_unit_test(queries),
