@@ -280,39 +280,6 @@ static void check_names(const struct check *check, const struct value *names)
     }
 }
 
-static void check_never_wins(const struct check *check, const struct value *routes,
-                             const struct conditions *conditions, size_t index)
-{
-    assert(index < routes->count);
-    const struct values *route = routes->groups[index];
-    for (size_t i = 0; i < index; i++) {
-        if (!route_covers(&conditions[i], &conditions[index]))
-            continue;
-        const struct values *earlier = routes->groups[i];
-        const struct value *name = values_get(earlier, "name");
-        struct place place = values_has(route, "match") ? values_place(route, "match")
-                                                        : route->place;
-        struct complaint *complaint = complain(
-            check->complaints, place,
-            "this route can never win: '%s' in line %u takes all its calls",
-            name->text == NULL || name->variable ? "the route" : name->text, earlier->place.line);
-        complaint_expected(check->complaints, complaint, "the narrower route above the wider one");
-        return;
-    }
-}
-
-static void check_order(const struct check *check, const struct value *routes)
-{
-    struct conditions *conditions = calloc(routes->count + 1, sizeof(*conditions));
-    if (conditions == NULL)
-        abort();
-    for (size_t i = 0; i < routes->count; i++) {
-        conditions[i] = route_conditions(routes->groups[i]);
-        check_never_wins(check, routes, conditions, i);
-    }
-    free(conditions);
-}
-
 static void check_routes(const struct check *check)
 {
     const struct value *routes = values_get(check->top, "routes");
@@ -325,7 +292,7 @@ static void check_routes(const struct check *check)
         check_match(values_group(route, "match"), check->document, check->complaints);
     }
     if (!is_broken(check, "routes")) /* what could not be read may set two routes apart */
-        check_order(check, routes);
+        check_cover(routes, check->complaints);
 }
 
 static bool is_result(const char *text)

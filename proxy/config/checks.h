@@ -17,15 +17,7 @@ void check_match(const struct values *match, const struct document *document,
                  struct complaints *complaints);
 void check_allow(const struct values *allow, struct complaints *complaints);
 
-/* cover.c: what a route matches, looked up once, since each route is compared with all that
- * stand above it. */
-struct conditions {
-    const struct value *hosts, *methods, *headers, *query;
-    const char *path, *regex; /* NULL: not written */
-    bool literal;             /* the path has neither '{' nor '*' */
-};
-struct conditions route_conditions(const struct values *route);
-/* Whether every call that `later` would match is matched by `earlier` before it. */
-bool route_covers(const struct conditions *earlier, const struct conditions *later);
+/* cover.c: routes that can never win. */
+void check_cover(const struct value *routes, struct complaints *complaints);
 
 #endif

@@ -178,7 +178,7 @@ static void routes_that_can_win_are_silent(void **state)
         { "path = \"/orders/{id}\";", "path = \"/orders/\";" },
         { "path = \"/orders/{id}\";", "path = \"/orders/*\";" },
         { "path = \"/orders/{id}/x\";", "path = \"/orders/{id}\";" },
-        { "path_regex = \"^/a\";", "path = \"/a\";" },
+        { "path_regex = \"^/a\";", "path = \"/ab\";" },
         { "headers = \"a: b\";", "headers = \"a: *\";" },
         { "headers = \"a: *\";", "host = \"x\";" },
         { "query = ( \"a=1\", \"b=2\" );", "query = \"a=1\";" },
