@@ -90,7 +90,7 @@ static struct slice from_header(const char *name, const struct call *call)
 
 static struct slice from_path(unsigned number, const struct call *call)
 {
-    struct slice rest = call->request.path, segment = slice_of(NULL, 0);
+    struct slice rest = call_asked_path(call), segment = slice_of(NULL, 0);
     for (unsigned i = 0; i < number; i++)
         segment = next_segment(&rest);
     return segment;

@@ -290,6 +290,7 @@ static void check_routes(const struct check *check)
         check_message_id(check, values_get(route, "message_id"));
         check_names(check, values_get(route, "carry"));
         check_match(values_group(route, "match"), check->document, check->complaints);
+        check_rewrites(route, check->complaints);
     }
     if (!is_broken(check, "routes")) /* what could not be read may set two routes apart */
         check_cover(routes, check->complaints);

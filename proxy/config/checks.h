@@ -17,6 +17,9 @@ void check_match(const struct values *match, const struct document *document,
                  struct complaints *complaints);
 void check_allow(const struct values *allow, struct complaints *complaints);
 
+/* rewrites.c: `rewrite`, `request_headers`, `response_headers` of a route. */
+void check_rewrites(const struct values *route, struct complaints *complaints);
+
 /* cover.c: routes that can never win. */
 void check_cover(const struct value *routes, struct complaints *complaints);
 

@@ -207,6 +207,7 @@ static void read_texts(const struct reader *reader, const config_setting_t *sett
         else if (read_scalar(reader, row, entry, &text, &number) == 0) {
             value->places[value->count] = node_of(entry)->value;
             value->texts[value->count++] = text;
+            value->variable |= mentions_variable(node_of(entry)->literal);
         }
     }
 }

@@ -100,6 +100,28 @@ static const struct setting match_rows[] = {
 static const char *const encoded_choices[] = { "refuse", "keep", "decode", NULL };
 static const char *const double_choices[] = { "refuse", "keep", "merge", NULL };
 
+static const struct setting rewrite_rows[] = {
+    { "path", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "The path that is forwarded instead: \"/v2/{id}\" with what the match captured, or "
+              "\"/v2/*\" where its path ends in \"/*\" too; a match without a path captures all of "
+              "it. The query stays as it is." },
+    { "host", SETTING_HOSTPORT, SETTING_BARE, .since = "0.1",
+      .help = "The host that the service is told instead of the one that was called." },
+    { 0 },
+};
+
+static const struct setting edit_rows[] = {
+    { "set", SETTING_HEADERS, 0, .since = "0.1",
+      .help =
+          "Headers that replace all of their name, \"name: value\"; \"{id}\" stands for what the "
+          "match captured, percent-encoded as in the path, \"{{\" and \"}}\" for braces." },
+    { "add", SETTING_HEADERS, 0, .since = "0.1",
+      .help = "Headers that stand beside those of their name, written like `set`." },
+    { "remove", SETTING_TEXTS, 0, .since = "0.1",
+      .help = "Names of headers that are left out, before any is set or added." },
+    { 0 },
+};
+
 static const struct setting sync_rows[] = {
     { "upstream", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "upstreams", .since = "0.1",
       .help = "The upstream that the call is forwarded to." },
@@ -145,13 +167,21 @@ static const struct setting route_rows[] = {
     { "match", SETTING_GROUP, .children = match_rows, .since = "0.1",
       .help = "Which calls take this route: those that fulfil all that is written here; without "
               "it, every call." },
-    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.2",
+    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.1",
       .help = "What \"%2F\" in a path means: nothing that could be carried safely (400); a part of "
               "its segment; or a slash like any other. What was matched is what is forwarded; "
               "when another route above would match either reading, the call is refused." },
-    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.2",
+    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.1",
       .help = "What \"//\" in a path means, in the same way: nothing, an empty segment, or one "
               "slash." },
+    { "rewrite", SETTING_GROUP, .children = rewrite_rows, .since = "0.1",
+      .help = "What is forwarded instead of the path and the host that were called, in every "
+              "style." },
+    { "request_headers", SETTING_GROUP, .children = edit_rows, .since = "0.1",
+      .help = "Changes to the headers of the request, in every style." },
+    { "response_headers", SETTING_GROUP, .children = edit_rows, .since = "0.1",
+      .help = "Changes to the headers of the answer, in every style; answers that Shunt makes of a "
+              "failure stay as they are." },
     { "style", SETTING_CHOICE, SETTING_REQUIRED, .choices = style_names, .since = "0.1",
       .help = "How the call is carried: the one word. The block of that name must be there too." },
     { "timeout", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
@@ -183,9 +213,9 @@ static const struct setting allow_rows[] = {
     { "path", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
       .help =
           "Paths that a message may ask for, written as in a route's `match`; without it, any." },
-    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.2",
+    { "encoded_slash", SETTING_CHOICE, 0, "refuse", .choices = encoded_choices, .since = "0.1",
       .help = "What \"%2F\" in such a path means, as in a route." },
-    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.2",
+    { "double_slash", SETTING_CHOICE, 0, "refuse", .choices = double_choices, .since = "0.1",
       .help = "What \"//\" in such a path means, as in a route." },
     { 0 },
 };

@@ -19,7 +19,7 @@ struct value {
     const struct setting *setting;
     struct place place; /* of the value; of the group for a default */
     bool written;       /* false: the default */
-    bool variable;      /* has a ${VARIABLE} in it: never repeated in a complaint */
+    bool variable; /* has a ${VARIABLE} in it, or one of its texts: never repeated to anybody */
     /* flag, number, duration (ms), size (bytes), choice (index into choices), reference (index
      * of the group) */
     int64_t number;

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "core/fan.h"
+#include "core/rewrite.h"
 #include "core/snapshot.h"
 #include "core/wire.h"
 #include "core/worker.h"
@@ -68,6 +69,7 @@ void attempt_interim(struct attempt *attempt, const struct head *head)
 static void tell_head(struct call *call, const struct head *head)
 {
     call->response = *head;
+    rewrite_answer(call, &call->response);
     call->status = head->status;
     phase_move(&call->response_phase, PHASE_BODY);
     call->caller->head(call);

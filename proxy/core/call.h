@@ -111,7 +111,13 @@ struct call {
     struct bytes body;
     bool request_complete; /* call_end was called */
 
-    const struct route *route;                /* NULL: passes through, or nothing was decided */
+    const struct route *route; /* NULL: passes through, or nothing was decided */
+    /* What the caller asked, once a rewrite has put something else into `request`; `at` NULL
+     * before. */
+    struct {
+        struct slice path, authority;
+    } asked;
+    struct fields answer_fields; /* what the route adds to the answer: core/rewrite.c */
     const struct listener_settings *listener; /* where it came in; NULL for deliveries */
     enum style style;
     struct plan plan;
@@ -147,6 +153,12 @@ struct call {
 enum reason call_decide(struct call *call) __attribute__((warn_unused_result));
 /* Completes the plan of a message style from the whole request. Pure. */
 enum reason call_compose(struct call *call) __attribute__((warn_unused_result));
+
+/* The path that was matched, whatever a rewrite made of it since. */
+static inline struct slice call_asked_path(const struct call *call)
+{
+    return call->asked.path.at != NULL ? call->asked.path : call->request.path;
+}
 
 /* Frees a call that was never begun. */
 void call_discard(struct call *call);

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "core/call.h"
+#include "core/rewrite.h"
 #include "core/route.h"
 #include "core/snapshot.h"
 #include "core/wire.h"
@@ -174,6 +175,18 @@ static enum reason refuse_odd(struct call *call)
     return REASON_bad_request;
 }
 
+/* Which headers were there counts, and which a rewrite has left: an ID can be taken from either,
+ * the later one first. */
+static enum reason rewrite(struct call *call)
+{
+    take_id_from_header(call);
+    if (call->route->rewrite == NULL)
+        return REASON_none;
+    enum reason reason = rewrite_request(call);
+    take_id_from_header(call);
+    return reason;
+}
+
 static enum reason decide_route(struct call *call)
 {
     struct head *request = &call->request;
@@ -183,8 +196,8 @@ static enum reason decide_route(struct call *call)
     if (call->route == NULL)
         return odd ? refuse_odd(call) : decide_unmatched(call);
     call->style = style_for(call->route, request);
-    take_id_from_header(call);
-    return plan_route(call);
+    enum reason reason = rewrite(call);
+    return reason == REASON_none ? plan_route(call) : reason;
 }
 
 enum reason call_decide(struct call *call)

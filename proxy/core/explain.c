@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/call.h"
+#include "core/rewrite.h"
 #include "core/route.h"
 #include "core/worker.h"
 #include "http/framing.h"
@@ -125,12 +126,28 @@ static void say(struct description *told, const char *name, struct slice value)
     assert(full == 0);
 }
 
-static void say_route(const struct call *call, struct description *told)
+/* The request as routes see it, before one of them has changed it. */
+static struct head as_asked(const struct call *call, struct arena *arena)
+{
+    struct head asked = call->request;
+    asked.fields = (struct fields){ 0 };
+    for (uint32_t i = 0; i < call->request.fields.count; i++) {
+        const struct field *field = &call->request.fields.at[i];
+        int full = fields_add(&asked.fields, arena, field->name, field->value);
+        assert(full == 0);
+    }
+    return asked;
+}
+
+static void say_route(const struct call *call, const struct head *asked, struct description *told)
 {
     const struct snapshot *snapshot = call->snapshot;
+    if (call->route == NULL && asked->oddities != 0) {
+        say(told, "route", SLICE("none: the path can be read in several ways"));
+        return;
+    }
     for (unsigned i = 0; i < snapshot->route_count && &snapshot->routes[i] != call->route; i++) {
-        const char *why = route_mismatch(&snapshot->routes[i], &call->request);
-        assert(why != NULL || call->request.framing == FRAMING_TUNNEL);
+        const char *why = route_mismatch(&snapshot->routes[i], asked);
         say(told, "not route",
             arena_printf(told->arena, "%s: %s", snapshot->routes[i].name, why != NULL ? why : "?"));
     }
@@ -197,15 +214,18 @@ static enum reason judge_destination(const struct call *call)
 
 static enum reason tell(struct call *call, struct description *told)
 {
+    struct head asked = as_asked(call, told->arena);
     enum reason reason = call_decide(call);
     if (reason == REASON_none)
         reason = judge_destination(call);
     say(told, "call",
-        arena_printf(told->arena, "%.*s http://%.*s%.*s", (int)call->request.method.len,
-                     (const char *)call->request.method.at, (int)call->request.authority.len,
-                     (const char *)call->request.authority.at, (int)call->request.path.len,
-                     (const char *)call->request.path.at));
-    say_route(call, told);
+        arena_printf(told->arena, "%.*s http://%.*s%.*s", (int)asked.method.len,
+                     (const char *)asked.method.at, (int)asked.authority.len,
+                     (const char *)asked.authority.at, (int)asked.path.len,
+                     (const char *)asked.path.at));
+    say_route(call, &asked, told);
+    struct description changes = { .arena = told->arena };
+    rewrite_describe(call, &changes);
     bool message = reason == REASON_none &&
                    (call->plan.transport->whole & STYLE_BIT(call->plan.style));
     if (message && call->upgrade)
@@ -223,6 +243,8 @@ static enum reason tell(struct call *call, struct description *told)
         say(told, "broker", slice_text(call->plan.broker->name));
     call->plan.transport->describe(call, &call->plan, told);
     say_answer(call, told);
+    for (uint32_t i = 0; i < changes.lines.count; i++)
+        say(told, (const char *)changes.lines.at[i].name.at, changes.lines.at[i].value);
     return REASON_none;
 }
 

@@ -14,6 +14,7 @@
 
 #include "core/fan.h"
 #include "core/registry.h"
+#include "core/rewrite.h"
 #include "core/route.h"
 #include "net/listener.h"
 
@@ -248,6 +249,7 @@ static void build_route(struct building *building, struct route *route, const st
     if (values_has(values, "match"))
         route->matcher = matcher_compile(values_group(values, "match"), &snapshot->arena,
                                          building->complaints);
+    route->rewrite = rewrite_compile(values, route->matcher, &snapshot->arena);
     for (unsigned style = 0; style < STYLES; style++)
         build_block(building, route, (enum style)style);
     const struct style_block *event = &route->block[STYLE_EVENT];

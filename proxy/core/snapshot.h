@@ -76,6 +76,7 @@ struct route {
     const struct values *values;
     struct matcher *matcher; /* NULL: every call; see core/route.h */
     struct path_rules paths;
+    struct rewrite *rewrite; /* NULL: nothing is; see core/rewrite.h */
     enum style style;
     struct style_block block[STYLES];
     uint64_t timeout_ms, max_body, max_reply;

@@ -34,18 +34,19 @@ enum level access_log_level(const struct call *call)
 }
 
 /* Host and port without what stands before the last '@'. */
-static struct slice host_of(const struct head *request)
+static struct slice host_of(const struct call *call)
 {
-    struct slice host = request->authority;
+    struct slice host = call->asked.path.at != NULL ? call->asked.authority
+                                                    : call->request.authority;
     for (size_t at; (at = slice_find(host, '@')) < host.len;)
         host = slice_from(host, at + 1);
     return host;
 }
 
 /* The path without its query, or nothing when it is none. */
-static struct slice path_of(const struct head *request)
+static struct slice path_of(const struct call *call)
 {
-    struct slice path = request->path;
+    struct slice path = call_asked_path(call);
     if (path.len == 0 || (path.at[0] != '/' && !slice_is(path, "*")))
         return (struct slice){ 0 };
     return slice_first(path, slice_find(path, '?'));
@@ -62,8 +63,8 @@ static void put_where(struct line *line, const struct call *call, const char *su
     assert((unsigned)call->style < STYLES);
     line_word(line, "style", style_names[call->style]);
     line_value(line, "method", call->request.method, METHOD_MAX_LOGGED);
-    line_value(line, "host", host_of(&call->request), NAME_MAX_LOGGED);
-    line_value(line, "path", path_of(&call->request), PATH_MAX_LOGGED);
+    line_value(line, "host", host_of(call), NAME_MAX_LOGGED);
+    line_value(line, "path", path_of(call), PATH_MAX_LOGGED);
 }
 
 static void put_result(struct line *line, const struct call *call, uint64_t duration_ms)

@@ -22,7 +22,8 @@
 #define ROUTE(rest)                                                                         \
     BASE "routes = ( { name = \"r\"; style = \"sync\"; sync = { upstream = \"inventory\"; " \
          "};\n" rest " } );\n"
-#define MATCH(rest) ROUTE("match = { " rest " };")
+#define MATCH(rest)   ROUTE("match = { " rest " };")
+#define REWRITE(rest) ROUTE("match = { path = \"/{id}\"; };\nrewrite = { " rest " };")
 #define SUBSCRIPTION(rest)                                                                  \
     BASE "subscriptions = ( { name = \"s\"; broker = \"rabbit\"; queue = \"q\"; deliver = " \
          "\"http://127.0.0.1:8080\";\n" rest " } );\n"
@@ -191,6 +192,42 @@ static const struct mistake mistakes[] = {
       "6:23",
       { "never win" } },
     { TWO("path_regex = \"^/a\";", "path_regex = \"^/a\";"), "6:23", { "never win" } },
+    { TWO("path = \"/%6frders/*\";", "path_regex = \"/orders/[0-9]+\";"), "6:23", { "never win" } },
+    { TWO("path_regex = \"/orders/[a-z]+\";", "path = \"/orders/new\";"), "6:23", { "never win" } },
+    /* what a route changes */
+    { ROUTE("rewrite = { path = \"v2\"; };"), "5:20", { "does not begin with '/'" } },
+    { REWRITE("path = \"/v2/{idd}\";"), "6:20", { "captures no {idd}", "did you mean {id}?" } },
+    { REWRITE("path = \"/v2/*\";"), "6:20", { "no '*' at the end", "\"/*\" too" } },
+    { REWRITE("path = \"/v2/{id\";"), "6:20", { "a brace stands alone" } },
+    { REWRITE("path = \"/v2/{a b}\";"), "6:20", { "not a name" } },
+    { REWRITE("path = \"/v2/../{id}\";"), "6:20", { "dot segment" } },
+    { REWRITE("path = \"/v2//{id}\";"), "6:20", { "empty segment" } },
+    { REWRITE("path = \"/v2?{id}\";"), "6:20", { "not allowed" } },
+    { ROUTE("match = { path_regex = \"/(?<item>.*)\"; }; rewrite = { path = \"/{itme}\"; };"),
+      "5:62",
+      { "captures no {itme}", "did you mean {item}?" } },
+    { ROUTE("request_headers = { set = ( \"x: {a}\" ); };"),
+      "5:29",
+      { "captures no {a}", "one of {*}" } },
+    { ROUTE("request_headers = { set = ( \"Host: a\" ); };"), "5:29", { "'host' in 'rewrite'" } },
+    { ROUTE("request_headers = { add = ( \"content-length: 1\" ); };"),
+      "5:29",
+      { "how long the body is" } },
+    { ROUTE("request_headers = { remove = ( \"Connection\" ); };"),
+      "5:32",
+      { "one connection only" } },
+    { ROUTE("request_headers = { set = ( \"te: trailers\" ); };"),
+      "5:29",
+      { "one connection only" } },
+    { ROUTE("response_headers = { remove = \"transfer-encoding\"; };"),
+      "5:31",
+      { "how long the body is" } },
+    { ROUTE("response_headers = { set = ( \"Shunt-Message-Id: 1\" ); };"),
+      "5:30",
+      { "Shunt's own" } },
+    { ROUTE("response_headers = { remove = \"a b\"; };"), "5:31", { "not the name of a header" } },
+    { ROUTE("request_headers = { remove = \"via\"; };"), "5:30", { "loops" } },
+    { ROUTE("encoded_slash = \"merge\";"), "5:17", { "is unknown", "decode" } },
     /* variables */
     { BASE "service = \"a-${SHUNT_TEST_UNSET}\";\n",
       "4:14",
