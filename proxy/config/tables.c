@@ -31,6 +31,8 @@ static const struct setting listener_rows[] = {
 static const struct setting limit_rows[] = {
     { "connections", SETTING_NUMBER, 0, "10000", 1, 1000000, .since = "0.1",
       .help = "The most connections of callers at a time." },
+    { "streams", SETTING_NUMBER, 0, "100", 1, 10000, .since = "0.1",
+      .help = "The most calls at a time on one HTTP/2 connection of a caller." },
     { "head", SETTING_SIZE, 0, "64KB", 1 * KIB, 1 * MIB, .since = "0.1",
       .help =
           "The largest head of a request or a response: its first line and all header fields." },

@@ -67,6 +67,7 @@ struct head {
     struct slice phrase; /* reason phrase, may be empty */
     /* both */
     uint8_t minor; /* HTTP/1.minor of the side that sent it; 1 for what we make */
+    bool h2;       /* it came by HTTP/2 */
     enum framing framing;
     /* with FRAMING_LENGTH; answers without a body (HEAD, 304) keep it, and send none */
     uint64_t length;

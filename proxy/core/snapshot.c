@@ -449,6 +449,7 @@ static void build_top(struct building *building)
     snapshot->grace_ms = values_ms(top, "grace");
     snapshot->limits = (struct limits){
         .connections = (unsigned)values_number(limits, "connections"),
+        .streams = (unsigned)values_number(limits, "streams"),
         .head = values_bytes(limits, "head"),
         .head_fields = (size_t)values_number(limits, "head_fields"),
         .head_ms = values_ms(timeouts, "head"),

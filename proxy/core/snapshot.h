@@ -55,6 +55,7 @@ struct listener_settings {
 
 struct limits {
     unsigned connections;               /* of clients, per process */
+    unsigned streams;                   /* of one HTTP/2 connection */
     size_t head, head_fields;           /* bytes; number */
     uint64_t head_ms, idle_ms, body_ms; /* timeouts */
 };

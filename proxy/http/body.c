@@ -102,9 +102,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* RFC 9110 §6.5.1: what says something about routing, access or content is no trailer; it is
- * left out. */
-static bool trailer_is_idle(enum field_name token)
+bool trailer_is_idle(enum field_name token)
 {
     static const bool idle[FIELD_NAMES_COUNT] = {
         [FIELD_HOST] = true,         [FIELD_TRAILER] = true,  [FIELD_EXPECT] = true,

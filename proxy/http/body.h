@@ -55,6 +55,10 @@ void body_start(struct body_reader *reader, enum framing framing, uint64_t lengt
  * outlast the call even if the sink ends the call that it belongs to, as memory of calls does. */
 size_t body_read(struct body_reader *reader, struct slice bytes, struct body_sink *sink);
 
+/* RFC 9110 §6.5.1: what says something about routing, access or content is no trailer; it is
+ * left out. */
+bool trailer_is_idle(enum field_name token);
+
 /* The connection has ended: whether that completes the body. */
 bool body_eof(struct body_reader *reader);
 

@@ -14,6 +14,7 @@
 
 #include "core/snapshot.h"
 #include "http/framing.h"
+#include "http/h2_server.h"
 #include "observe/observe.h"
 
 enum {
@@ -108,13 +109,13 @@ static void destroy_if_done(struct connection *connection)
 }
 
 /* Forgets the call without an answer. */
-static void drop_call(struct connection *connection)
+static void drop_call(struct connection *connection, enum reason reason)
 {
     struct call *call = connection->call;
     connection->call = NULL;
     connection->serving = NULL;
     if (call != NULL)
-        call_cancel(call, REASON_client_gone);
+        call_cancel(call, reason);
 }
 
 static void close_now(struct connection *connection)
@@ -127,7 +128,7 @@ void connection_abort(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
-    drop_call(connection);
+    drop_call(connection, REASON_client_gone);
     connection_move(connection, CONNECTION_CLOSED);
     stream_reset(connection->stream);
 }
@@ -180,16 +181,14 @@ static bool on_content(struct body_sink *sink, struct slice bytes)
     return true;
 }
 
-static struct slice peer_text(struct connection *connection)
+char *peer_text(const struct stream *stream)
 {
-    if (connection->peer == NULL) {
-        char text[ADDRESS_TEXT];
-        address_text(&connection->stream->peer, text);
-        connection->peer = strdup(text);
-        if (connection->peer == NULL)
-            abort();
-    }
-    return slice_text(connection->peer);
+    char text[ADDRESS_TEXT];
+    address_text(&stream->peer, text);
+    char *copy = strdup(text);
+    if (copy == NULL)
+        abort();
+    return copy;
 }
 
 /* A call for this connection; NULL, with the connection reset, when memory is out. */
@@ -206,7 +205,9 @@ static struct call *new_call(struct connection *connection)
     serving->sink.content = on_content;
     serving->owner = connection;
     serving->reader.state = BODY_DONE;
-    call->peer = peer_text(connection);
+    if (connection->peer == NULL)
+        connection->peer = peer_text(connection->stream);
+    call->peer = slice_text(connection->peer);
     call->listener = &server->settings;
     connection->call = call;
     connection->calls++;
@@ -259,6 +260,7 @@ static void take_notes(struct connection *connection, const struct head_notes *n
 /* A whole head: the call that it asks for. */
 static void begin(struct connection *connection, struct slice head)
 {
+    bool first = connection->peer == NULL;
     connection->searched = 0;
     struct call *call = new_call(connection);
     if (call == NULL)
@@ -272,6 +274,11 @@ static void begin(struct connection *connection, struct slice head)
     struct head_notes notes;
     enum head_verdict verdict = request_parse(copy, limits_of(connection)->head_fields,
                                               &call->arena, &call->request, &notes);
+    if (verdict != HEAD_OK && notes.foreign && first) { /* no answer that it could read */
+        drop_call(connection, REASON_bad_request);
+        close_now(connection);
+        return;
+    }
     if (verdict != HEAD_OK) {
         break_request(connection, verdict_reasons[verdict], notes.why);
         return;
@@ -283,8 +290,8 @@ static void begin(struct connection *connection, struct slice head)
         call_end(call, NULL);
 }
 
-/* Part of a head: what is surely wrong need not be waited for. */
-static void examine(struct connection *connection, struct slice part)
+/* Part of a head: what is surely wrong need not be waited for. Whether to wait for more. */
+static bool examine(struct connection *connection, struct slice part)
 {
     const char *wrong = head_scan(part);
     if (part.len >= limits_of(connection)->head) {
@@ -296,13 +303,31 @@ static void examine(struct connection *connection, struct slice part)
         connection_arm(connection, limits_of(connection)->head_ms);
     }
     assert(connection->state != CONNECTION_IDLE);
-    if (connection->state == CONNECTION_HEAD)
-        connection->searched = part.len;
+    if (connection->state != CONNECTION_HEAD)
+        return false;
+    connection->searched = part.len;
+    return true;
+}
+
+/* The client speaks HTTP/2 by prior knowledge: the stream goes to another kind of connection,
+ * and this one ends as soon as nobody looks at it. */
+static void hand_over(struct connection *connection, struct slice bytes)
+{
+    struct stream *stream = connection->stream;
+    connection_move(connection, CONNECTION_CLOSED);
+    connection->stream = NULL;
+    h2_connection_open(connection->server, stream, bytes);
 }
 
 /* How much of `bytes` was a head and the empty lines before it; 0: more is needed. */
 static size_t take_head(struct connection *connection, struct slice bytes)
 {
+    if (connection->peer == NULL && slice_starts(H2_PREFACE, slice_first(bytes, H2_PREFACE.len))) {
+        if (bytes.len < H2_PREFACE.len)
+            return examine(connection, bytes) ? 0 : bytes.len;
+        hand_over(connection, bytes);
+        return bytes.len;
+    }
     size_t skipped = 0;
     while (slice_starts(slice_from(bytes, skipped), SLICE("\r\n"))) /* RFC 9112 §2.2 */
         skipped += 2;
@@ -311,10 +336,8 @@ static size_t take_head(struct connection *connection, struct slice bytes)
         return skipped;
     size_t searched = connection->searched > skipped ? connection->searched - skipped : 0;
     size_t length = head_length(rest, searched);
-    if (length == 0) {
-        examine(connection, rest);
-        return connection->state == CONNECTION_HEAD ? skipped : bytes.len;
-    }
+    if (length == 0)
+        return examine(connection, rest) ? skipped : bytes.len;
     if (length > limits_of(connection)->head)
         refuse_head(connection, REASON_head_too_large, NULL);
     else
@@ -383,6 +406,7 @@ static void on_task(struct task *task)
     struct connection *connection = thing_of(task, struct connection, task);
     take_input(connection);
     connection_read(connection);
+    destroy_if_done(connection);
 }
 
 static void on_read(struct stream *stream, struct slice bytes)
@@ -398,6 +422,7 @@ static void on_read(struct stream *stream, struct slice bytes)
             take_input(connection);
     }
     connection_read(connection);
+    destroy_if_done(connection);
 }
 
 /* A client that has said all and waits is taken for gone: so are those that died, and nothing
@@ -413,7 +438,7 @@ static void on_eof(struct stream *stream)
     }
     if (connection->state == CONNECTION_LINGERING && stream_queued(stream) > 0)
         return; /* it still reads; the timer looks after the rest */
-    drop_call(connection);
+    drop_call(connection, REASON_client_gone);
     close_now(connection);
 }
 
@@ -433,7 +458,7 @@ static void on_close(struct stream *stream, int error)
     (void)error;
     struct connection *connection = stream->owner;
     connection->stream = NULL;
-    drop_call(connection);
+    drop_call(connection, REASON_client_gone);
     if (connection->state != CONNECTION_CLOSED)
         connection_move(connection, CONNECTION_CLOSED);
     list_leave(&connection->task.link);

@@ -75,8 +75,9 @@ struct server {
     struct listening listening;
     struct listener_settings settings; /* name and host are ours */
     char self[ADDRESS_TEXT];           /* the address as text */
-    struct list connections;
-    unsigned open, refused; /* connections; of these, such as were refused */
+    struct list connections;           /* of struct connection: HTTP/1 */
+    struct list h2;                    /* of struct h2_connection */
+    unsigned open, refused;            /* connections; of these, such as were refused */
     bool draining, unlistened, listens;
     struct date date;
     struct bytes scratch; /* heads on their way to a stream */
@@ -108,6 +109,8 @@ void connection_gone(struct call *call);
 void answer_problem(struct connection *connection, struct arena *arena, enum reason reason,
                     enum outcome outcome, struct slice message_id, const char *detail,
                     const struct fields *targets);
+/* The client's address as text, to be freed. */
+char *peer_text(const struct stream *stream);
 /* The server that may now be free of its last connection. */
 void server_connection_gone(struct server *server);
 /* What a request in origin form asks for: the listener's `host` where it names the listener

@@ -98,6 +98,7 @@ static enum head_verdict request_line(struct slice line, struct head *request, s
         return judge(notes, HEAD_BAD, "the request line has no version");
     *target = slice_first(rest, second);
     enum head_verdict verdict = version_check(slice_from(rest, second + 1), &request->minor);
+    notes->foreign = slice_find(slice_from(rest, second + 1), '/') == rest.len - second - 1;
     if (verdict == HEAD_BAD)
         return judge(notes, HEAD_BAD, "the request line does not end in an HTTP version");
     if (verdict == HEAD_VERSION)
@@ -273,6 +274,12 @@ static struct slice without_default_port(struct slice authority)
     return slice_first(authority, authority.len - (is_default ? 3 : 0));
 }
 
+bool authority_equal(struct slice a, struct slice b)
+{
+    return slice_equal_nocase(without_default_port(without_empty_port(a)),
+                              without_default_port(without_empty_port(b)));
+}
+
 /* RFC 9112 §3.2: exactly one Host, which an absolute target must not contradict. */
 static const char *read_host(const struct reading *reading, struct head *request,
                              struct head_notes *notes)
@@ -291,9 +298,9 @@ static const char *read_host(const struct reading *reading, struct head *request
         request->authority = host;
         return NULL;
     }
-    bool same = slice_equal_nocase(without_default_port(host),
-                                   without_default_port(request->authority));
-    return same || slice_is(request->method, "CONNECT") ? NULL : "Host is not the target's host";
+    return authority_equal(host, request->authority) || slice_is(request->method, "CONNECT")
+               ? NULL
+               : "Host is not the target's host";
 }
 
 /* RFC 9110 §10.1.1; HTTP/1.0 knows no expectations. */

@@ -35,6 +35,7 @@ struct head_notes {
     bool upgrade;         /* asks for an upgrade, or is a 101; `protocol` says which */
     bool te_trailers;
     bool absolute;    /* the target was in absolute form */
+    bool foreign;     /* where a version should be is something that no protocol's is */
     bool until_close; /* an answer whose body ends with the connection; its framing says CHUNKED */
     struct slice protocol;
     const char *why; /* what is wrong, for the answer */
@@ -56,6 +57,9 @@ enum head_verdict response_parse(struct slice bytes, size_t max_fields, struct s
 
 /* Whether an answer of `status` to `method` is followed by a body at all (RFC 9112 §6.3). */
 bool response_has_body(struct slice method, int status);
+
+/* Whether two authorities of http say the same: the port 80 need not be written. */
+bool authority_equal(struct slice a, struct slice b);
 
 /* How many Shunts a request has passed: its Via entries with our name, and what Shunt-Hops says. */
 unsigned head_hops(const struct fields *fields);

@@ -59,7 +59,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-static enum aside aside_of(enum field_name token)
+enum aside field_aside(enum field_name token)
 {
     if (asides[token] != ASIDE_NONE)
         return asides[token];
@@ -80,7 +80,7 @@ static int on_field(llhttp_t *parser)
         return give_up(reading, HEAD_TOO_LARGE, "the fields are too large");
 
     struct field *field = &reading->fields->at[reading->fields->count - 1];
-    enum aside aside = aside_of(field->token);
+    enum aside aside = field_aside(field->token);
     if (aside == ASIDE_NONE)
         return 0;
     reading->fields->count--;

@@ -24,6 +24,8 @@ enum aside {
     ASIDES
 };
 
+enum aside field_aside(enum field_name token);
+
 #define ASIDE_VALUES 4 /* more lines of one such name than this are refused */
 
 struct reading {

@@ -10,6 +10,7 @@
 
 #include "core/snapshot.h"
 #include "http/connection.h"
+#include "http/h2_server.h"
 
 enum { REFUSED_MAX = 64 /* connections that are being told that there are too many */ };
 
@@ -82,7 +83,7 @@ static void on_accept(struct listening *listening, struct stream *stream)
 
 static void destroy_if_done(struct server *server)
 {
-    if (!server->unlistened || !list_empty(&server->connections))
+    if (!server->unlistened || !list_empty(&server->connections) || !list_empty(&server->h2))
         return;
     assert(server->open == 0 && server->refused == 0);
     struct worker *worker = server->worker;
@@ -140,6 +141,7 @@ struct server *server_open(struct worker *worker, const struct listener_settings
     server->settings.admin = settings->admin;
     address_text(&settings->address, server->self);
     list_init(&server->connections);
+    list_init(&server->h2);
     server_update(server, settings);
     int error = worker->net->listen(worker->net, worker, descriptor, &server->listening);
     if (error != 0) {
@@ -159,6 +161,8 @@ void server_drain(struct server *server)
     server->worker->net->unlisten(server->worker->net, &server->listening);
     list_each_leaving (&server->connections, link)
         connection_close_idle(thing_of(link, struct connection, link));
+    list_each_leaving (&server->h2, link)
+        h2_connection_drain(h2_connection_of(link));
 }
 
 void server_abort(struct server *server)
@@ -167,6 +171,8 @@ void server_abort(struct server *server)
         server_drain(server);
     list_each_leaving (&server->connections, link)
         connection_abort(thing_of(link, struct connection, link));
+    list_each_leaving (&server->h2, link)
+        h2_connection_abort(h2_connection_of(link));
 }
 
 /* --- the listener's own name ------------------------------------------------------------------ */

@@ -38,9 +38,12 @@ static void own(struct own_fields *fields, struct slice name, struct slice value
     fields->at[fields->count++] = (struct field){ .name = name, .value = value };
 }
 
-static struct slice via_text(uint8_t minor)
+/* RFC 9110 §7.6.3. */
+static struct slice via_text(const struct head *head)
 {
-    return minor == 0 ? SLICE("1.0 shunt") : SLICE("1.1 shunt");
+    if (head->h2)
+        return SLICE("2.0 shunt");
+    return head->minor == 0 ? SLICE("1.0 shunt") : SLICE("1.1 shunt");
 }
 
 /* The digits of a number, at the end of `text`. */
@@ -54,11 +57,16 @@ static struct slice digits_of(uint64_t number, unsigned base, char text[NUMBER_T
     return slice_of(text + start, NUMBER_TEXT - start);
 }
 
-static void own_framing(struct own_fields *fields, const struct head *head)
+static void own_length(struct own_fields *fields, const struct head *head)
 {
     if (head->framing == FRAMING_LENGTH)
         own(fields, SLICE("Content-Length"), digits_of(head->length, 10, fields->length));
-    else if (head->framing == FRAMING_CHUNKED)
+}
+
+static void own_framing(struct own_fields *fields, const struct head *head)
+{
+    own_length(fields, head);
+    if (head->framing == FRAMING_CHUNKED)
         own(fields, SLICE("Transfer-Encoding"), SLICE("chunked"));
 }
 
@@ -67,7 +75,7 @@ static void own_framing(struct own_fields *fields, const struct head *head)
 void own_fields_of_request(const struct head *request, struct own_fields *fields)
 {
     fields->count = 0;
-    own(fields, SLICE("Via"), via_text(request->minor));
+    own(fields, SLICE("Via"), via_text(request));
     if (request->upgrade.len > 0) {
         own(fields, SLICE("Connection"), SLICE("Upgrade"));
         own(fields, SLICE("Upgrade"), request->upgrade);
@@ -78,6 +86,17 @@ void own_fields_of_request(const struct head *request, struct own_fields *fields
     if (request->expects)
         own(fields, SLICE("Expect"), SLICE("100-continue"));
     own_framing(fields, request);
+}
+
+void own_fields_of_h2_request(const struct head *request, struct own_fields *fields)
+{
+    fields->count = 0;
+    own(fields, SLICE("via"), via_text(request));
+    if (request->trailers_welcome)
+        own(fields, SLICE("te"), SLICE("trailers"));
+    if (request->expects)
+        own(fields, SLICE("expect"), SLICE("100-continue"));
+    own_length(fields, request);
 }
 
 void target_write(const struct head *request, struct bytes *out)
@@ -185,22 +204,36 @@ static void own_connection(const struct head *response, const struct answer_term
     }
 }
 
-static void own_fields_of_response(const struct head *response, const struct answer_terms *terms,
-                                   struct own_fields *fields)
+/* What says whose answer it is, whatever the version. */
+static void own_origin(const struct head *response, const struct answer_terms *terms,
+                       struct own_fields *fields)
 {
     const struct fields *given = &response->fields;
     fields->count = 0;
     if (fields_find(given, FIELD_DATE) == NULL)
         own(fields, SLICE("Date"), terms->date);
     if (terms->forwarded)
-        own(fields, SLICE("Via"), via_text(response->minor));
+        own(fields, SLICE("Via"), via_text(response));
     if (terms->message_id.len > 0 && fields_find(given, FIELD_SHUNT_MESSAGE_ID) == NULL)
         own(fields, SLICE("Shunt-Message-Id"), terms->message_id);
+}
+
+static void own_fields_of_response(const struct head *response, const struct answer_terms *terms,
+                                   struct own_fields *fields)
+{
+    own_origin(response, terms, fields);
     own_connection(response, terms, fields);
     if (response->framing == FRAMING_NONE && terms->has_body)
         own(fields, SLICE("Content-Length"), SLICE("0"));
     else if (response->framing != FRAMING_CHUNKED || terms->chunks)
         own_framing(fields, response);
+}
+
+void own_fields_of_h2_response(const struct head *response, const struct answer_terms *terms,
+                               struct own_fields *fields)
+{
+    own_origin(response, terms, fields);
+    own_length(fields, response);
 }
 
 void response_write(const struct head *response, const struct answer_terms *terms,

@@ -23,6 +23,8 @@ struct own_fields {
 /* What a request gets from us: Via, framing, and what of the connection's own it keeps (TE,
  * Upgrade, Expect). */
 void own_fields_of_request(const struct head *request, struct own_fields *own);
+/* The same for HTTP/2, which has no framing but a length, and no connection. */
+void own_fields_of_h2_request(const struct head *request, struct own_fields *own);
 /* The request line, Host, the fields that came, ours. `authority` is what Host says. */
 void request_write(const struct head *request, struct slice authority, struct bytes *out);
 /* The target as a server gets it: origin-form, or "*". */
@@ -40,6 +42,8 @@ struct answer_terms {
 };
 void response_write(const struct head *response, const struct answer_terms *terms,
                     struct bytes *out);
+void own_fields_of_h2_response(const struct head *response, const struct answer_terms *terms,
+                               struct own_fields *own);
 /* 1xx: status line and fields, nothing of ours. */
 void interim_write(const struct head *interim, struct bytes *out);
 

@@ -1,0 +1,393 @@
+/* The reading half of a client's HTTP/2 connection; see h2_server.h.
+ *
+ * Happy path: a block that is whole begins a call, DATA is its body, the end of the stream ends
+ * its request; the stream closes when both have been said. Failures: what is wrong with a request
+ * refuses its call, and the answer says why; what breaks the protocol resets the stream or, by
+ * nghttp2's or our own judgement, ends the connection. A stream that the client resets cancels
+ * its call at once. Time is looked at by one timer for each connection.
+ */
+#include "http/h2_server.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/snapshot.h"
+#include "observe/observe.h"
+
+enum {
+    WARNING_MS = 100, /* between the first and the second GOAWAY */
+    LINGER_MS = 2000,
+};
+
+struct h2_connection *h2_connection_of(struct link *link)
+{
+    return thing_of(link, struct h2_connection, link);
+}
+
+static struct h2_service *service_of(struct h2_stream *stream)
+{
+    return thing_of(stream, struct h2_service, stream);
+}
+
+static struct worker *worker_of(const struct h2_connection *connection)
+{
+    return connection->server->worker;
+}
+
+static const struct limits *limits_of(const struct h2_connection *connection)
+{
+    return &worker_of(connection)->snapshot->limits;
+}
+
+static uint64_t now_ms(const struct h2_connection *connection)
+{
+    return worker_now_ms(worker_of(connection));
+}
+
+static void arm(struct h2_connection *connection, uint64_t after_ms)
+{
+    uint64_t due = now_ms(connection) + after_ms;
+    if (!timer_running(&connection->timer) || connection->timer.due_ms > due)
+        worker_timer(worker_of(connection), &connection->timer, after_ms);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void destroy_if_done(struct h2_connection *connection)
+{
+    if (connection->stream != NULL || connection->services > 0)
+        return;
+    struct server *server = connection->server;
+    worker_timer_stop(server->worker, &connection->timer);
+    list_leave(&connection->link);
+    free(connection->peer);
+    free(connection);
+    assert(server->open > 0);
+    server->open--;
+    observe_connections(server->worker, -1);
+    server_connection_gone(server);
+}
+
+/* A service is there as long as its stream or its call. */
+static void release(struct h2_service *service)
+{
+    struct h2_connection *connection = service->owner;
+    if (service->stream.h2 != NULL || service->calls > 0)
+        return;
+    assert(service->call == NULL && connection->services > 0);
+    h2_stream_free(&service->stream);
+    free(service);
+    connection->services--;
+    connection->since_ms = now_ms(connection);
+    if (connection->services == 0 && connection->stream != NULL)
+        arm(connection, connection->farewell ? LINGER_MS : limits_of(connection)->idle_ms);
+    destroy_if_done(connection);
+}
+
+void h2_service_answered(struct h2_service *service)
+{
+    assert(service->call != NULL);
+    service->call = NULL;
+    h2_ignore(&service->stream);
+}
+
+void h2_service_gone(struct call *call)
+{
+    struct h2_service *service = call->asker;
+    assert(service->call != call && service->calls == 1);
+    service->calls = 0;
+    release(service);
+}
+
+static void begin_closing(struct h2_connection *connection)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    connection->since_ms = now_ms(connection);
+    stream_end(connection->stream);
+    arm(connection, LINGER_MS);
+}
+
+void h2_connection_abort(struct h2_connection *connection)
+{
+    if (connection->stream != NULL)
+        stream_reset(connection->stream);
+}
+
+void h2_connection_drain(struct h2_connection *connection)
+{
+    if (connection->warned || connection->stream == NULL)
+        return;
+    connection->warned = true;
+    h2_leave(&connection->h2, false);
+    arm(connection, WARNING_MS);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static struct h2_stream *on_begin(struct h2 *h2, int32_t id)
+{
+    (void)id;
+    struct h2_connection *connection = thing_of(h2, struct h2_connection, h2);
+    const struct limits *limits = limits_of(connection);
+    struct h2_service *service = calloc(1, sizeof *service);
+    struct call *call = service == NULL ? NULL
+                                        : call_new(worker_of(connection), &h2_caller, service);
+    if (call == NULL) {
+        free(service);
+        return NULL;
+    }
+    service->owner = connection;
+    service->call = call;
+    service->calls = 1;
+    service->continued = true;
+    service->since_ms = service->seen_ms = now_ms(connection);
+    call->peer = slice_text(connection->peer);
+    call->listener = &connection->server->settings;
+    h2_block_start(&service->stream.block, &call->arena, limits->head_fields, limits->head);
+    connection->services++;
+    arm(connection,
+        limits->head_ms < limits->body_ms ? limits->head_ms / 4 + 1 : limits->body_ms / 4 + 1);
+    return &service->stream;
+}
+
+static void break_request(struct h2_service *service, enum reason reason, const char *detail)
+{
+    assert(!service->broken && service->call != NULL);
+    service->broken = true;
+    call_refuse(service->call, reason, detail);
+}
+
+static const enum reason verdict_reasons[] = {
+    [HEAD_BAD] = REASON_bad_request,
+    [HEAD_TOO_LARGE] = REASON_head_too_large,
+    [HEAD_EXPECTATION] = REASON_expectation_failed,
+};
+
+static void on_head(struct h2_stream *stream, bool ends)
+{
+    struct h2_service *service = service_of(stream);
+    struct call *call = service->call;
+    struct server *server = service->owner->server;
+    assert(call != NULL && !service->begun);
+    service->begun = true;
+    enum head_verdict verdict = h2_block_request(&stream->block, ends, &call->request);
+    if (verdict != HEAD_OK) {
+        break_request(service, verdict_reasons[verdict], stream->block.why);
+        return;
+    }
+    service->continued = !call->request.expects;
+    call->hops = head_hops(&call->request.fields);
+    if (call->request.framing != FRAMING_TUNNEL)
+        call->request.authority = server_authority(server, call->request.authority, &call->arena);
+    call_begin(call);
+}
+
+static void on_data(struct h2_stream *stream, struct slice bytes)
+{
+    struct h2_service *service = service_of(stream);
+    if (service->broken)
+        return;
+    assert(service->call != NULL && service->begun);
+    service->credit -= bytes.len < service->credit ? bytes.len : service->credit;
+    service->since_ms = now_ms(service->owner);
+    call_body(service->call, bytes);
+}
+
+static void on_end(struct h2_stream *stream, bool trailing)
+{
+    struct h2_service *service = service_of(stream);
+    struct fields trailers = { 0 };
+    if (service->broken)
+        return;
+    if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
+        break_request(service, REASON_bad_request, stream->block.why);
+    else
+        call_end(service->call, &trailers);
+}
+
+/* The client gave the stream up, or with its connection is gone. */
+static void on_closed(struct h2_stream *stream, uint32_t error)
+{
+    (void)error;
+    struct h2_service *service = service_of(stream);
+    struct call *call = service->call;
+    service->call = NULL;
+    h2_ignore(stream);
+    if (call != NULL && !service->begun) {
+        service->calls = 0;
+        call_discard(call);
+    } else if (call != NULL) {
+        call_cancel(call, REASON_client_gone);
+    }
+    release(service);
+}
+
+static void on_finished(struct h2 *h2)
+{
+    begin_closing(thing_of(h2, struct h2_connection, h2));
+}
+
+static const struct h2_side server_side = {
+    .begin = on_begin,
+    .head = on_head,
+    .data = on_data,
+    .end = on_end,
+    .sent = h2_service_sent,
+    .closed = on_closed,
+    .finished = on_finished,
+};
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static bool is_stuck(struct h2_connection *connection, uint64_t now)
+{
+    size_t queued = stream_queued(connection->stream);
+    uint64_t drained = connection->h2.written - queued;
+    if (queued == 0 || drained != connection->drained) {
+        connection->drained = drained;
+        connection->drained_ms = now;
+    }
+    return now - connection->drained_ms >= limits_of(connection)->body_ms;
+}
+
+/* False: the connection is to end, since its peer stops in the middle of a block. */
+static bool look_at_service(struct h2_service *service, uint64_t now)
+{
+    const struct limits *limits = limits_of(service->owner);
+    struct h2_stream *stream = &service->stream;
+    if (!service->begun)
+        return now - service->since_ms < limits->head_ms;
+    if (h2_queued(stream) == 0 || service->sent != service->seen) {
+        service->seen = service->sent;
+        service->seen_ms = now;
+    } else if (now - service->seen_ms >= limits->body_ms) {
+        observe_event(worker_of(service->owner), "answer_not_read");
+        h2_reset(stream, NGHTTP2_CANCEL);
+        return true;
+    }
+    bool waits = service->call != NULL && !service->broken && service->credit > 0 &&
+                 !stream->complete && service->call->request.framing != FRAMING_TUNNEL;
+    if (waits && now - service->since_ms >= limits->body_ms)
+        break_request(service, REASON_body_timeout, NULL);
+    return true;
+}
+
+static void look_at_services(struct h2_connection *connection, uint64_t now)
+{
+    const struct limits *limits = limits_of(connection);
+    bool late = false;
+    list_each (&connection->h2.streams, link) {
+        struct h2_stream *stream = thing_of(link, struct h2_stream, link);
+        late |= !look_at_service(service_of(stream), now);
+    }
+    if (late) {
+        observe_event(worker_of(connection), "head_timeout");
+        h2_break(&connection->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    arm(connection,
+        (limits->head_ms < limits->body_ms ? limits->head_ms : limits->body_ms) / 4 + 1);
+}
+
+static void look_at_closing(struct h2_connection *connection, uint64_t now)
+{
+    bool late = now - connection->since_ms >= LINGER_MS;
+    if (late && (stream_queued(connection->stream) == 0 || is_stuck(connection, now)))
+        stream_close(connection->stream);
+    else
+        arm(connection, LINGER_MS);
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct h2_connection *connection = thing_of(timer, struct h2_connection, timer);
+    uint64_t now = now_ms(connection);
+    if (connection->stream == NULL)
+        return;
+    if (connection->closing) {
+        look_at_closing(connection, now);
+        return;
+    }
+    if (connection->warned && !connection->farewell) {
+        connection->farewell = true;
+        h2_leave(&connection->h2, true);
+    }
+    if (is_stuck(connection, now)) {
+        observe_event(worker_of(connection), "answer_not_read");
+        h2_connection_abort(connection);
+    } else if (connection->services > 0) {
+        look_at_services(connection, now);
+    } else if (now - connection->since_ms >= limits_of(connection)->idle_ms) {
+        h2_break(&connection->h2, NGHTTP2_NO_ERROR);
+    } else {
+        arm(connection, connection->since_ms + limits_of(connection)->idle_ms - now);
+    }
+}
+
+/* --- the stream ------------------------------------------------------------------------------- */
+
+static void on_read(struct stream *stream, struct slice bytes)
+{
+    struct h2_connection *connection = stream->owner;
+    if (!connection->closing)
+        h2_receive(&connection->h2, bytes);
+}
+
+static void on_eof(struct stream *stream)
+{
+    stream_close(stream);
+}
+
+static void on_room(struct stream *stream)
+{
+    struct h2_connection *connection = stream->owner;
+    h2_room(&connection->h2);
+}
+
+static void on_close(struct stream *stream, int error)
+{
+    (void)error;
+    struct h2_connection *connection = stream->owner;
+    connection->services++; /* nobody frees it meanwhile */
+    connection->stream = NULL;
+    h2_close(&connection->h2);
+    connection->services--;
+    destroy_if_done(connection);
+}
+
+static const struct stream_events stream_events = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_room = on_room,
+    .on_close = on_close,
+};
+
+void h2_connection_open(struct server *server, struct stream *stream, struct slice bytes)
+{
+    assert(slice_starts(bytes, H2_PREFACE));
+    struct h2_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        abort();
+    connection->server = server;
+    connection->stream = stream;
+    connection->timer.on_timer = on_timer;
+    connection->peer = peer_text(stream);
+    connection->since_ms = connection->drained_ms = now_ms(connection);
+    stream->events = &stream_events;
+    stream->owner = connection;
+    list_append(&server->h2, &connection->link);
+    server->open++;
+    observe_connections(server->worker, 1);
+    const struct h2_terms terms = {
+        .server = true,
+        .streams = limits_of(connection)->streams,
+        .block_bytes = limits_of(connection)->head,
+    };
+    h2_open(&connection->h2, server->worker, stream, &server_side, &terms);
+    arm(connection, limits_of(connection)->idle_ms);
+    if (server->draining)
+        h2_connection_drain(connection);
+    stream_read(stream, true);
+    h2_receive(&connection->h2, bytes);
+}
