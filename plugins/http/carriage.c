@@ -26,7 +26,8 @@ struct carriage {
     struct timer patience; /* for a 100 */
     bool waits;            /* for it */
     bool replayed;
-    bool ended; /* the request is complete */
+    bool maybe_begun; /* an upstream may have begun on it */
+    bool ended;       /* the request is complete */
     /* core was told of room: it keeps nothing of the body that could be sent again */
     bool streaming;
     struct fields trailers;
@@ -57,7 +58,7 @@ static void fail(struct carriage *carriage, enum outcome outcome, enum reason re
 enum outcome carriage_cancel(struct attempt *attempt)
 {
     struct carriage *carriage = attempt->own;
-    bool sent = carriage->replayed || carriage->trip.client != NULL;
+    bool sent = carriage->maybe_begun || carriage->trip.client != NULL;
     rest(carriage);
     pool_forget(&carriage->seeker);
     if (carriage->trip.client != NULL)
@@ -175,7 +176,7 @@ static void on_client(struct seeker *seeker, struct client *client)
 static void on_failed(struct seeker *seeker, enum reason reason, const char *detail)
 {
     struct carriage *carriage = thing_of(seeker, struct carriage, seeker);
-    if (carriage->replayed)
+    if (carriage->maybe_begun)
         fail(carriage, OUTCOME_MAYBE_SENT, REASON_connection_lost, detail);
     else
         fail(carriage, OUTCOME_NOT_SENT, reason, detail);
@@ -281,23 +282,27 @@ static void replay(struct carriage *carriage)
     carriage->seeker.fresh = true;
     int refused = seek(carriage);
     if (refused < 0)
-        fail(carriage, OUTCOME_MAYBE_SENT, REASON_connection_lost, NULL);
+        fail(carriage, carriage->maybe_begun ? OUTCOME_MAYBE_SENT : OUTCOME_NOT_SENT,
+             REASON_connection_lost, NULL);
 }
 
 static void on_fail(struct trip *trip, enum trip_failure failure, bool reused, const char *detail)
 {
     static const enum reason failures[] = {
-        [TRIP_LOST] = REASON_connection_lost,
-        [TRIP_CUT] = REASON_connection_lost,
-        [TRIP_BAD] = REASON_bad_response,
-        [TRIP_BROKEN] = REASON_response_broken,
+        [TRIP_LOST] = REASON_connection_lost,   [TRIP_CUT] = REASON_connection_lost,
+        [TRIP_BAD] = REASON_bad_response,       [TRIP_BROKEN] = REASON_response_broken,
+        [TRIP_REFUSED] = REASON_stream_refused,
     };
     struct carriage *carriage = carriage_of(trip);
-    if (failure == TRIP_LOST && reused && !carriage->replayed && !carriage->streaming &&
-        is_idempotent(trip->request->method))
+    bool refused = failure == TRIP_REFUSED;
+    bool repeatable = refused ||
+                      (failure == TRIP_LOST && reused && is_idempotent(trip->request->method));
+    carriage->maybe_begun |= !refused;
+    if (repeatable && !carriage->replayed && !carriage->streaming)
         replay(carriage);
     else
-        fail(carriage, OUTCOME_MAYBE_SENT, failures[failure], detail);
+        fail(carriage, carriage->maybe_begun ? OUTCOME_MAYBE_SENT : OUTCOME_NOT_SENT,
+             failures[failure], detail);
 }
 
 static const struct trip_events trip_events = {
@@ -321,6 +326,9 @@ struct slice carriage_authority(const struct head *request, const struct plan *p
 int carriage_begin(struct attempt *attempt)
 {
     struct call *call = attempt->call;
+    const struct upstream_settings *upstream = attempt->plan->upstream;
+    if (upstream != NULL && upstream->h2 && call->request.upgrade.len > 0)
+        return -(int)REASON_upgrade_refused; /* HTTP/2 has none (RFC 9113 §8.6) */
     struct carriage *carriage = arena_try(&call->arena, sizeof *carriage);
     if (carriage == NULL)
         return -(int)REASON_overloaded;

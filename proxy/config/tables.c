@@ -13,7 +13,8 @@
 static const char *const unmatched_choices[] = { "pass", "refuse", NULL };
 static const char *const format_choices[] = { "auto", "text", "json", NULL };
 static const char *const level_choices[] = { "debug", "info", "warning", "error", NULL };
-static const char *const deliver_schemes[] = { "http", NULL };
+static const char *const deliver_schemes[] = { "http", "h2c", NULL };
+static const char *const protocols[] = { "http1", "h2", NULL };
 
 static const struct setting listener_rows[] = {
     { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
@@ -64,6 +65,8 @@ static const struct setting upstream_rows[] = {
       .help = "What routes call this upstream." },
     { "endpoints", SETTING_HOSTPORTS, SETTING_REQUIRED | SETTING_NOT_EMPTY, .since = "0.1",
       .help = "The hosts and ports that serve it, taken in turn." },
+    { "protocol", SETTING_CHOICE, 0, "http1", .choices = protocols, .since = "0.1",
+      .help = "What it speaks: HTTP/1.1, or HTTP/2 by prior knowledge, as gRPC does." },
     { "connect_timeout", SETTING_DURATION, 0, "1s", 1, 10 * 60 * SECOND, .since = "0.1",
       .help = "How long a connection may take to open." },
     { "connections", SETTING_NUMBER, 0, "256", 1, 100000, .since = "0.1",
@@ -254,7 +257,8 @@ static const struct setting subscription_rows[] = {
     { "broker", SETTING_REFERENCE, SETTING_REQUIRED, .refers = "brokers", .since = "0.1",
       .help = "The broker that it consumes from." },
     { "deliver", SETTING_URL, SETTING_REQUIRED, .choices = deliver_schemes, .since = "0.1",
-      .help = "The local service that gets the calls, such as \"http://127.0.0.1:8080\"." },
+      .help = "The local service that gets the calls, such as \"http://127.0.0.1:8080\", or with "
+              "HTTP/2 \"h2c://127.0.0.1:8080\"." },
     { "allow", SETTING_GROUPS, SETTING_NOT_EMPTY, .children = allow_rows, .since = "0.1",
       .help = "What messages may call; without it, only POST to the `deliver` URL itself." },
     { "trust", SETTING_TEXTS, 0, .since = "0.1",

@@ -153,6 +153,7 @@ static void build_upstreams(struct building *building)
             .connect_timeout_ms = values_ms(values, "connect_timeout"),
             .idle_ms = values_ms(values, "idle"),
             .connections = (unsigned)values_number(values, "connections"),
+            .h2 = values_number(values, "protocol") == 1,
         };
     }
     snapshot->pass = (struct upstream_settings){
@@ -274,16 +275,19 @@ static void build_routes(struct building *building)
 
 /* --- subscriptions ---------------------------------------------------------------------------- */
 
-/* "http://127.0.0.1:8080/base" → authority and path prefix; the table has checked the form. */
-static void split_deliver(struct slice url, struct slice *authority, struct slice *prefix)
+/* "http://127.0.0.1:8080/base" → authority and path prefix; the table has checked the form.
+ * Whether it is HTTP/2's. */
+static bool split_deliver(struct slice url, struct slice *authority, struct slice *prefix)
 {
-    assert(url.at != NULL && slice_starts(url, SLICE("http://")));
-    struct slice rest = slice_from(url, strlen("http://"));
+    bool h2 = slice_starts(url, SLICE("h2c://"));
+    assert(h2 || slice_starts(url, SLICE("http://")));
+    struct slice rest = slice_from(url, strlen(h2 ? "h2c://" : "http://"));
     size_t slash = slice_find(rest, '/');
     *authority = slice_first(rest, slash);
     *prefix = slice_from(rest, slash);
     while (prefix->len > 0 && rest.at[slash + prefix->len - 1] == '/')
         prefix->len--;
+    return h2;
 }
 
 static void build_subscription(struct building *building, struct subscription_settings *settings,
@@ -293,8 +297,8 @@ static void build_subscription(struct building *building, struct subscription_se
     settings->name = values_text(values, "name");
     settings->values = values;
     settings->broker = broker_named(snapshot, values_text(values, "broker"));
-    split_deliver(slice_text(values_text(values, "deliver")), &settings->authority,
-                  &settings->prefix);
+    bool h2 = split_deliver(slice_text(values_text(values, "deliver")), &settings->authority,
+                            &settings->prefix);
 
     struct slice host;
     uint16_t port;
@@ -316,6 +320,7 @@ static void build_subscription(struct building *building, struct subscription_se
         .endpoint_count = 1,
         .connect_timeout_ms = 1000,
         .idle_ms = 30000,
+        .h2 = h2,
         .connections =
             UINT16_MAX, /* `concurrency` bounds them; after a reload two subscriptions share the pool */
     };

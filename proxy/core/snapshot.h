@@ -43,6 +43,7 @@ struct upstream_settings {
     unsigned endpoint_count;
     uint64_t connect_timeout_ms, idle_ms;
     unsigned connections; /* cap per process and endpoint set */
+    bool h2;              /* HTTP/2 by prior knowledge; else HTTP/1.1 */
 };
 
 struct listener_settings {

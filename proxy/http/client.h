@@ -1,13 +1,14 @@
-/* One connection to an upstream: requests out, answers in, one trip at a time.
+/* The side of HTTP that faces upstreams: trips, and clients that make them.
  *
- *   client_dial ─▶ owner->opened ─▶ client_start(trip) ─▶ interim* head body* end ─▶ owner->idle ─▶ client_start …
- *                                          │ malformed, broken off, closed ─▶ fail
- *                                          └ client_drop (cancelled)
- *   and at last, from wherever: owner->closed, after which its owner frees it.
+ *   client_start(trip) ─▶ interim* head body* end
+ *            │ malformed, broken off, closed, refused ─▶ fail
+ *            └ client_drop (cancelled)
  *
  * A trip is a request and its answer. It lives in the arena of its call, is told exactly one of
- * `end` and `fail` unless it is dropped, and has no client any more when it is told. Events
- * never run inside a call into the client.
+ * `end` and `fail` unless it is dropped, and has no client any more when it is told. A client is
+ * a way for one trip at a time: a connection of HTTP/1 (http/h1_client.h), or a stream of one of
+ * HTTP/2 (http/h2_client.h), each behind the same small table. Events never run inside a call
+ * into the client.
  * Flow: an answer is read as long as less than CLIENT_WINDOW of it has not been acknowledged by
  * client_room; of a request's body so much may be sent as client_queued stays below that, and
  * again at `room`.
@@ -15,19 +16,22 @@
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
+#include <assert.h>
+
 #include "http/body.h"
-#include "net/stream.h"
 
 #define CLIENT_WINDOW ((size_t)256 * 1024)
+#define INTERIMS_MAX  32 /* of one answer; more are malformed */
 
 struct client;
 struct trip;
 
 enum trip_failure {
-    TRIP_LOST,  /* the connection ended before any byte of an answer */
-    TRIP_CUT,   /* it ended within the head of the answer */
-    TRIP_BAD,   /* the answer is malformed or too large */
-    TRIP_BROKEN /* it ended, or became malformed, behind the answer's head */
+    TRIP_LOST,   /* the connection ended before any byte of an answer */
+    TRIP_CUT,    /* it ended within the head of the answer */
+    TRIP_BAD,    /* the answer is malformed or too large */
+    TRIP_BROKEN, /* it ended, or became malformed, behind the answer's head */
+    TRIP_REFUSED /* the upstream says that it has not begun on it (RFC 9113 §8.7) */
 };
 
 struct trip_events {
@@ -65,46 +69,83 @@ struct trip {
     size_t window; /* of the answer's body: not yet acknowledged */
 };
 
-/* Who has the connection: a pool. */
-struct client_owner {
-    void (*opened)(struct client *client);
-    /* The trip is over, and another one may start. */
-    void (*idle)(struct client *client);
-    /* The last event, with a negative errno or 0. */
-    void (*closed)(struct client *client, int error);
+/* How a client does what is asked of it. */
+struct client_driver {
+    void (*start)(struct client *client);
+    void (*tunnel)(struct client *client); /* NULL: it cannot */
+    void (*body)(struct client *client, struct slice bytes);
+    void (*end)(struct client *client, const struct fields *trailers);
+    size_t (*queued)(const struct client *client);
+    void (*room)(struct client *client, size_t bytes);
+    void (*drop)(struct client *client);
 };
 
 struct client {
-    struct link link; /* the owner's */
-    void *own;        /* the owner's */
-    const struct client_owner *owner;
-    struct stream *stream;
+    const struct client_driver *driver;
     struct trip *trip;
-    struct bytes input; /* part of an answer's head */
-    size_t searched;
-    struct bytes *scratch; /* where heads are built; the owner's */
-    bool reused;           /* has made a trip before */
-    bool reading;
+    bool reused; /* the connection has made a trip before */
 };
 
-/* Dials. `*client` belongs to the caller and must stay where it is until `closed`. 0, or a
- * negative errno when it cannot even begin; then no event comes. */
-int client_dial(struct client *client, struct worker *worker, const struct address *address,
-                uint64_t timeout_ms, const struct client_owner *owner, struct bytes *scratch)
-    __attribute__((warn_unused_result));
+static inline void client_join(struct client *client, struct trip *trip)
+{
+    assert(client->trip == NULL && trip->client == NULL);
+    client->trip = trip;
+    trip->client = client;
+}
+
+/* For drivers, before they tell a trip how it ended. */
+static inline struct trip *client_part(struct client *client)
+{
+    struct trip *trip = client->trip;
+    assert(trip != NULL && trip->client == client);
+    trip->client = NULL;
+    client->trip = NULL;
+    return trip;
+}
+
 /* Sends the request's head. */
-void client_start(struct client *client, struct trip *trip);
+static inline void client_start(struct client *client, struct trip *trip)
+{
+    client_join(client, trip);
+    client->driver->start(client);
+}
+
 /* Starts a trip without heads: a tunnel. */
-void client_tunnel(struct client *client, struct trip *trip);
-void client_body(struct client *client, struct slice bytes);
-void client_end(struct client *client, const struct fields *trailers);
-size_t client_queued(const struct client *client);
-/* Neither closed nor about to be. */
-bool client_usable(const struct client *client);
-void client_room(struct client *client, size_t bytes);
-/* Forgets the trip and closes. */
-void client_drop(struct client *client);
-/* Closes; there is no trip. Twice is allowed. */
-void client_close(struct client *client);
+static inline void client_tunnel(struct client *client, struct trip *trip)
+{
+    client_join(client, trip);
+    client->driver->tunnel(client);
+}
+
+static inline void client_body(struct client *client, struct slice bytes)
+{
+    assert(!client->trip->sent);
+    client->driver->body(client, bytes);
+}
+
+static inline void client_end(struct client *client, const struct fields *trailers)
+{
+    assert(!client->trip->sent);
+    client->driver->end(client, trailers);
+}
+
+/* Bytes of the request that wait. */
+static inline size_t client_queued(const struct client *client)
+{
+    return client->driver->queued(client);
+}
+
+static inline void client_room(struct client *client, size_t bytes)
+{
+    assert(client->trip != NULL && bytes <= client->trip->window);
+    client->trip->window -= bytes;
+    client->driver->room(client, bytes);
+}
+
+/* Forgets the trip. */
+static inline void client_drop(struct client *client)
+{
+    client->driver->drop(client);
+}
 
 #endif

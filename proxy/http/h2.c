@@ -518,6 +518,19 @@ void h2_room(struct h2 *h2)
     worker_defer(h2->worker, &h2->flush);
 }
 
+uint32_t h2_peer_streams(const struct h2 *h2)
+{
+    return nghttp2_session_get_remote_settings(h2->session,
+                                               NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+void h2_ping(struct h2 *h2)
+{
+    if (nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL) != 0)
+        abort();
+    worker_defer(h2->worker, &h2->flush);
+}
+
 void h2_break(struct h2 *h2, uint32_t error)
 {
     if (h2->session == NULL || h2->broken)

@@ -126,6 +126,10 @@ void h2_leave(struct h2 *h2, bool at_once);
 /* Says GOAWAY, and ends. */
 void h2_break(struct h2 *h2, uint32_t error);
 
+/* How many streams the peer allows at a time. */
+uint32_t h2_peer_streams(const struct h2 *h2);
+void h2_ping(struct h2 *h2);
+
 /* Sends a block that was put into h2->lines: an interim one, or an answer's head. `ends`:
  * nothing follows it. */
 void h2_interim(struct h2_stream *stream);

@@ -4,6 +4,8 @@
 #define UPSTREAM_ENDPOINT_H
 
 #include "core/worker.h"
+#include "http/h1_client.h"
+#include "http/h2_client.h"
 #include "upstream/pool.h"
 
 /* One "host:port" of a pool. */
@@ -13,7 +15,11 @@ struct endpoint {
     struct slice host;
     uint16_t port;
     struct list idle;        /* of struct pooled, the latest used first */
-    unsigned busy;           /* connections that are dialled or make a trip */
+    struct list shared;      /* of struct shared, the latest first: HTTP/2 */
+    unsigned dialling;       /* of them, not yet open */
+    struct list expecting;   /* of struct search: wait for one of these */
+    unsigned expected;       /* of them */
+    unsigned busy;           /* connections that are dialled, and trips */
     unsigned failures;       /* in a row */
     uint64_t aside_until_ms; /* not taken before, while there are others */
     unsigned dials;          /* spreads over the addresses of one name */
@@ -27,8 +33,9 @@ struct pool {
     char *texts; /* its endpoints, each with its NUL */
     uint64_t connect_timeout_ms, idle_ms;
     unsigned connections; /* as configured: part of the key */
-    unsigned cap;         /* this worker's share */
-    unsigned open;        /* connections there are, also those that close */
+    bool h2;
+    unsigned cap;  /* this worker's share */
+    unsigned open; /* connections there are, also those that close */
     unsigned searches;
     struct list line; /* of struct search: at the cap */
     unsigned waiting; /* in line */
@@ -40,11 +47,21 @@ struct pool {
 
 /* A connection of a pool. */
 struct pooled {
-    struct client client;
+    struct h1_client h1;
     struct endpoint *endpoint;
     struct search *search; /* that dials it; NULL once open */
     uint64_t idle_ms;      /* since when */
     bool idle;             /* in endpoint->idle */
+};
+
+/* A connection of a pool that many calls share. */
+struct shared {
+    struct link link; /* in endpoint->shared */
+    struct h2_channel channel;
+    struct endpoint *endpoint;
+    struct search *search; /* that dials it; NULL once open, or when it gave up */
+    unsigned counted;      /* in endpoint->busy */
+    uint64_t idle_ms;      /* since when */
 };
 
 struct pools {
@@ -68,7 +85,7 @@ static inline uint64_t endpoint_bit(const struct endpoint *endpoint)
 
 /* --- pool.c ----------------------------------------------------------------------------------- */
 
-extern const struct client_owner pool_client_owner;
+extern const struct h1_client_owner pool_client_owner;
 
 /* The endpoint to try now, of those that `tried` does not name; NULL: none is left. */
 struct endpoint *pool_choose(struct pool *pool, uint64_t tried);
@@ -78,6 +95,19 @@ struct pooled *endpoint_take_idle(struct endpoint *endpoint);
 void endpoint_failed(struct endpoint *endpoint);
 /* Frees a pool that nothing needs any more, if it is not to be kept. */
 void pool_release(struct pool *pool);
+
+/* --- shared.c --------------------------------------------------------------------------------- */
+
+/* A client on a connection that there is, or NULL. */
+struct client *endpoint_take_shared(struct endpoint *endpoint);
+struct client *pool_take_shared(struct pool *pool);
+/* 0, or a negative errno when it cannot even begin. */
+int shared_dial(struct endpoint *endpoint, const struct address *address, struct search *search)
+    __attribute__((warn_unused_result));
+/* Closes what nobody uses. */
+void endpoint_close_shared(struct endpoint *endpoint);
+/* The same for what has rested for too long; comes again. */
+void endpoint_sweep_shared(struct endpoint *endpoint);
 
 /* --- search.c --------------------------------------------------------------------------------- */
 
@@ -89,5 +119,13 @@ bool search_serve(struct pool *pool, struct pooled *pooled);
 /* What search_begin dialled. */
 void search_opened(struct search *search, struct pooled *pooled);
 void search_dial_failed(struct search *search, int error);
+/* What shared_dial dials for it. */
+void search_sharing(struct search *search, struct shared *shared);
+/* The same for connections that are shared: `search` dialled it, or NULL if that gave up; others
+ * may expect it. */
+void search_shared_opened(struct endpoint *endpoint, struct search *search);
+void search_shared_failed(struct endpoint *endpoint, struct search *search, int error);
+/* A trip is over: whoever is in line may start one. */
+void search_serve_shared(struct pool *pool);
 
 #endif

@@ -53,7 +53,8 @@ struct pools *pools_new(struct worker *worker)
 static void close_idle(struct endpoint *endpoint)
 {
     list_each_leaving (&endpoint->idle, link)
-        client_close(&thing_of(link, struct pooled, client.link)->client);
+        h1_client_close(&thing_of(link, struct pooled, h1.link)->h1);
+    endpoint_close_shared(endpoint);
 }
 
 void pools_free(struct pools *pools, struct done *done)
@@ -102,6 +103,8 @@ static void add_endpoint(struct pool *pool, const char *text)
     if (host_split(slice_text(text), 80, &endpoint->host, &endpoint->port) != 0)
         return;
     list_init(&endpoint->idle);
+    list_init(&endpoint->shared);
+    list_init(&endpoint->expecting);
     pool->endpoint_count++;
 }
 
@@ -120,6 +123,7 @@ static struct pool *make(struct pools *pools, const struct upstream_settings *se
     pool->connect_timeout_ms = settings->connect_timeout_ms;
     pool->idle_ms = settings->idle_ms;
     pool->connections = settings->connections;
+    pool->h2 = settings->h2;
     pool->cap = share > 0 ? share : 1;
     pool->used_ms = pools_now_ms(pools);
     list_init(&pool->line);
@@ -142,7 +146,8 @@ static bool is_of(const struct pool *pool, const struct upstream_settings *setti
     if (pool->name == NULL || strcmp(pool->name, settings->name) != 0 ||
         pool->endpoint_count != endpoints_of(settings) ||
         pool->connect_timeout_ms != settings->connect_timeout_ms ||
-        pool->idle_ms != settings->idle_ms || pool->connections != settings->connections)
+        pool->idle_ms != settings->idle_ms || pool->connections != settings->connections ||
+        pool->h2 != settings->h2)
         return false;
     for (unsigned i = 0; i < pool->endpoint_count; i++) {
         if (strcmp(pool->endpoints[i].text, settings->endpoints[i]) != 0)
@@ -198,8 +203,8 @@ struct pool *pool_of_authority(struct pools *pools, const struct upstream_settin
 static struct pooled *top_idle(const struct endpoint *endpoint)
 {
     list_each (&endpoint->idle, link) {
-        struct pooled *pooled = thing_of(link, struct pooled, client.link);
-        if (client_usable(&pooled->client))
+        struct pooled *pooled = thing_of(link, struct pooled, h1.link);
+        if (h1_client_usable(&pooled->h1))
             return pooled;
     }
     return NULL;
@@ -239,8 +244,8 @@ void endpoint_failed(struct endpoint *endpoint)
 
 static void take(struct pooled *pooled)
 {
-    assert(pooled->idle && client_usable(&pooled->client));
-    list_leave(&pooled->client.link);
+    assert(pooled->idle && h1_client_usable(&pooled->h1));
+    list_leave(&pooled->h1.link);
     pooled->idle = false;
     pooled->endpoint->busy++;
 }
@@ -274,8 +279,23 @@ static struct pooled *idle_for(struct pool *pool, const struct seeker *seeker,
     pooled = any_idle(pool);
     if (pooled == NULL || !seeker->fresh)
         return pooled;
-    client_close(&pooled->client);
+    h1_client_close(&pooled->h1);
     return NULL;
+}
+
+/* A way that is there already. */
+static struct client *take_any(struct pool *pool, const struct seeker *seeker,
+                               struct endpoint *endpoint, bool full)
+{
+    if (pool->h2) {
+        struct client *client = endpoint_take_shared(endpoint);
+        return client != NULL || !full ? client : pool_take_shared(pool);
+    }
+    struct pooled *pooled = idle_for(pool, seeker, endpoint, full);
+    if (pooled == NULL)
+        return NULL;
+    take(pooled);
+    return &pooled->h1.client;
 }
 
 int pool_seek(struct pool *pool, struct seeker *seeker, struct client **client)
@@ -284,13 +304,9 @@ int pool_seek(struct pool *pool, struct seeker *seeker, struct client **client)
     pool->used_ms = pools_now_ms(pool->pools);
     bool full = pool->open >= pool->cap;
     struct endpoint *endpoint = pool_choose(pool, 0);
-    struct pooled *pooled = idle_for(pool, seeker, endpoint, full);
-    if (pooled != NULL) {
-        take(pooled);
-        *client = &pooled->client;
+    *client = take_any(pool, seeker, endpoint, full);
+    if (*client != NULL)
         return 1;
-    }
-    *client = NULL;
     if (full && pool->waiting >= pool->cap)
         return -(int)REASON_connections_full;
     search_begin(pool, seeker, full ? NULL : endpoint);
@@ -299,14 +315,14 @@ int pool_seek(struct pool *pool, struct seeker *seeker, struct client **client)
 
 /* --- what becomes of connections -------------------------------------------------------------- */
 
-static struct pooled *pooled_of(struct client *client)
+static struct pooled *pooled_of(struct h1_client *h1)
 {
-    return thing_of(client, struct pooled, client);
+    return thing_of(h1, struct pooled, h1);
 }
 
-static void on_opened(struct client *client)
+static void on_opened(struct h1_client *h1)
 {
-    struct pooled *pooled = pooled_of(client);
+    struct pooled *pooled = pooled_of(h1);
     struct search *search = pooled->search;
     assert(search != NULL && !pooled->idle);
     pooled->search = NULL;
@@ -315,34 +331,34 @@ static void on_opened(struct client *client)
     search_opened(search, pooled);
 }
 
-static void on_idle(struct client *client)
+static void on_idle(struct h1_client *h1)
 {
-    struct pooled *pooled = pooled_of(client);
+    struct pooled *pooled = pooled_of(h1);
     struct endpoint *endpoint = pooled->endpoint;
     struct pool *pool = endpoint->pool;
-    client->reused = true;
+    h1->client.reused = true;
     if (search_serve(pool, pooled))
         return;
     assert(endpoint->busy > 0 && !pooled->idle);
     endpoint->busy--;
     pooled->idle = true;
     pooled->idle_ms = pools_now_ms(pool->pools);
-    list_prepend(&endpoint->idle, &client->link);
+    list_prepend(&endpoint->idle, &h1->link);
     if (pool->pools->done != NULL)
-        client_close(client);
+        h1_client_close(h1);
     else if (!timer_running(&endpoint->sweep))
         worker_timer(pool->pools->worker, &endpoint->sweep, pool->idle_ms);
 }
 
-static void on_closed(struct client *client, int error)
+static void on_closed(struct h1_client *h1, int error)
 {
-    struct pooled *pooled = pooled_of(client);
+    struct pooled *pooled = pooled_of(h1);
     struct endpoint *endpoint = pooled->endpoint;
     struct pool *pool = endpoint->pool;
     struct pools *pools = pool->pools;
     struct search *search = pooled->search;
     assert(pool->open > 0 && pools->clients >= pool->open);
-    list_leave(&client->link);
+    list_leave(&h1->link);
     if (!pooled->idle)
         endpoint->busy--;
     free(pooled);
@@ -356,7 +372,7 @@ static void on_closed(struct client *client, int error)
         worker_defer(pools->worker, &pools->leaving);
 }
 
-const struct client_owner pool_client_owner = {
+const struct h1_client_owner pool_client_owner = {
     .opened = on_opened,
     .idle = on_idle,
     .closed = on_closed,
@@ -368,14 +384,15 @@ static void on_sweep(struct timer *timer)
     struct endpoint *endpoint = thing_of(timer, struct endpoint, sweep);
     struct pool *pool = endpoint->pool;
     uint64_t now = pools_now_ms(pool->pools);
+    endpoint_sweep_shared(endpoint);
     while (!list_empty(&endpoint->idle)) {
-        struct pooled *oldest = thing_of(endpoint->idle.head.prev, struct pooled, client.link);
+        struct pooled *oldest = thing_of(endpoint->idle.head.prev, struct pooled, h1.link);
         uint64_t due = oldest->idle_ms + pool->idle_ms;
         if (due > now) {
             worker_timer(pool->pools->worker, timer, due - now);
             return;
         }
-        list_leave(&oldest->client.link);
-        client_close(&oldest->client);
+        list_leave(&oldest->h1.link);
+        h1_client_close(&oldest->h1);
     }
 }

@@ -14,10 +14,14 @@
 
 #include "upstream/endpoint.h"
 
-enum { ADDRESSES_MAX = 8 /* of one name that are tried */ };
+enum {
+    ADDRESSES_MAX = 8,  /* of one name that are tried */
+    EXPECTED_MAX = 100, /* calls that wait for one shared connection to open */
+};
 
 struct search {
-    struct link link; /* in pool->line */
+    struct link link; /* in pool->line, or in endpoint->expecting */
+    bool expects;
     struct seeker *seeker;
     struct pool *pool;
     struct endpoint *endpoint; /* being tried; NULL before the first */
@@ -25,6 +29,7 @@ struct search {
     bool dialled;              /* one of this endpoint's addresses was */
     struct lookup lookup;
     struct pooled *dialling;
+    struct shared *sharing; /* the same where connections are shared */
     struct address addresses[ADDRESSES_MAX];
     unsigned count, next;
     struct timer patience; /* in line */
@@ -46,6 +51,11 @@ static void leave_line(struct search *search)
     if (!link_joined(&search->link))
         return;
     list_leave(&search->link);
+    if (search->expects) {
+        search->expects = false;
+        search->endpoint->expected--;
+        return;
+    }
     search->pool->waiting--;
     worker_timer_stop(worker_of(search), &search->patience);
 }
@@ -54,6 +64,7 @@ static void end(struct search *search)
 {
     struct worker *worker = worker_of(search);
     assert(search->seeker->search == search && search->dialling == NULL);
+    assert(search->sharing == NULL);
     leave_line(search);
     worker->net->forget(worker->net, &search->lookup);
     search->seeker->search = NULL;
@@ -74,12 +85,11 @@ static void give_up(struct search *search)
     seeker->on_failed(seeker, reason, detail);
 }
 
-static void succeed(struct search *search, struct pooled *pooled)
+static void succeed(struct search *search, struct client *client)
 {
     struct seeker *seeker = search->seeker;
-    assert(client_usable(&pooled->client) && !pooled->idle);
     end(search);
-    seeker->on_client(seeker, &pooled->client);
+    seeker->on_client(seeker, client);
 }
 
 void pool_forget(struct seeker *seeker)
@@ -90,10 +100,13 @@ void pool_forget(struct seeker *seeker)
     struct pool *pool = search->pool;
     struct pooled *dialling = search->dialling;
     search->dialling = NULL;
+    if (search->sharing != NULL)
+        search->sharing->search = NULL; /* it opens for others */
+    search->sharing = NULL;
     end(search);
     if (dialling != NULL) {
         dialling->search = NULL;
-        client_close(&dialling->client);
+        h1_client_close(&dialling->h1);
     }
     pool_release(pool);
 }
@@ -142,12 +155,22 @@ bool search_serve(struct pool *pool, struct pooled *pooled)
     }
     list_each (&pool->line, link) {
         struct search *search = thing_of(link, struct search, link);
-        if (search->seeker->fresh || !client_usable(&pooled->client))
+        if (search->seeker->fresh || !h1_client_usable(&pooled->h1))
             continue;
-        succeed(search, pooled);
+        succeed(search, &pooled->h1.client);
         return true;
     }
     return false;
+}
+
+void search_serve_shared(struct pool *pool)
+{
+    while (!list_empty(&pool->line)) {
+        struct client *client = pool_take_shared(pool);
+        if (client == NULL)
+            return;
+        succeed(thing_of(list_first(&pool->line), struct search, link), client);
+    }
 }
 
 /* --- dialling --------------------------------------------------------------------------------- */
@@ -181,20 +204,17 @@ static enum reason reason_of(int error)
     return error == -ETIMEDOUT ? REASON_connection_timeout : REASON_connection_refused;
 }
 
-static bool dial(struct search *search, const struct address *address)
+static int dial_one(struct search *search, const struct address *address)
 {
     struct pool *pool = search->pool;
     struct pooled *pooled = calloc(1, sizeof *pooled);
     if (pooled == NULL)
         abort();
-    assert(search->dialling == NULL && pool->open < pool->cap);
-    search->dialled = true;
-    int error = client_dial(&pooled->client, worker_of(search), address, pool->connect_timeout_ms,
-                            &pool_client_owner, &pool->pools->scratch);
+    int error = h1_client_dial(&pooled->h1, worker_of(search), address, pool->connect_timeout_ms,
+                               &pool_client_owner, &pool->pools->scratch);
     if (error != 0) {
         free(pooled);
-        note(search, reason_of(error), address, strerror(-error));
-        return false;
+        return error;
     }
     pooled->endpoint = search->endpoint;
     pooled->search = search;
@@ -202,14 +222,77 @@ static bool dial(struct search *search, const struct address *address)
     search->endpoint->busy++;
     pool->open++;
     pool->pools->clients++;
-    return true;
+    return 0;
+}
+
+static bool dial(struct search *search, const struct address *address)
+{
+    struct pool *pool = search->pool;
+    assert(search->dialling == NULL && search->sharing == NULL && pool->open < pool->cap);
+    search->dialled = true;
+    int error = pool->h2 ? shared_dial(search->endpoint, address, search)
+                         : dial_one(search, address);
+    if (error != 0)
+        note(search, reason_of(error), address, strerror(-error));
+    return error == 0;
 }
 
 void search_opened(struct search *search, struct pooled *pooled)
 {
     assert(search->dialling == pooled);
     search->dialling = NULL;
-    succeed(search, pooled);
+    succeed(search, &pooled->h1.client);
+}
+
+void search_sharing(struct search *search, struct shared *shared)
+{
+    search->sharing = shared;
+}
+
+/* Those who expected a connection go on: one that is there serves, or they look elsewhere. */
+static void wake_expecting(struct endpoint *endpoint, enum reason reason, const char *detail)
+{
+    for (unsigned left = endpoint->expected; left > 0 && endpoint->expected > 0; left--) {
+        struct search *search = thing_of(list_first(&endpoint->expecting), struct search, link);
+        leave_line(search);
+        struct client *client = endpoint_take_shared(endpoint);
+        if (reason != REASON_none) {
+            note(search, reason, NULL, detail);
+            search->count = search->next = 0; /* on to another endpoint */
+        }
+        if (client != NULL)
+            succeed(search, client);
+        else
+            go_on(search);
+    }
+}
+
+void search_shared_opened(struct endpoint *endpoint, struct search *search)
+{
+    if (search != NULL) {
+        search->sharing = NULL;
+        struct client *client = endpoint_take_shared(endpoint);
+        if (client != NULL)
+            succeed(search, client);
+        else
+            go_on(search);
+    }
+    wake_expecting(endpoint, REASON_none, NULL);
+}
+
+void search_shared_failed(struct endpoint *endpoint, struct search *search, int error)
+{
+    struct pool *pool = endpoint->pool;
+    pool->searches++; /* it stays for as long as we look at it */
+    if (search != NULL) {
+        search->sharing = NULL;
+        note(search, reason_of(error), &search->addresses[search->next - 1], strerror(-error));
+        go_on(search);
+    }
+    if (endpoint->dialling == 0)
+        wake_expecting(endpoint, reason_of(error), strerror(-error));
+    pool->searches--;
+    pool_release(pool);
 }
 
 void search_dial_failed(struct search *search, int error)
@@ -247,6 +330,18 @@ static void on_resolved(struct lookup *lookup, const struct address *addresses, 
     go_on(search);
 }
 
+/* A connection that is being dialled will serve as well. */
+static bool expect(struct search *search)
+{
+    struct endpoint *endpoint = search->endpoint;
+    if (endpoint->expected >= endpoint->dialling * EXPECTED_MAX)
+        return false;
+    search->expects = true;
+    endpoint->expected++;
+    list_append(&endpoint->expecting, &search->link);
+    return true;
+}
+
 static void try_endpoint(struct search *search, struct endpoint *endpoint)
 {
     struct net *net = worker_of(search)->net;
@@ -258,6 +353,14 @@ static void try_endpoint(struct search *search, struct endpoint *endpoint)
     net->resolve(net, worker_of(search), endpoint->host, endpoint->port, &search->lookup);
 }
 
+static struct client *take_resting(struct search *search, struct endpoint *endpoint)
+{
+    if (search->pool->h2)
+        return endpoint_take_shared(endpoint);
+    struct pooled *pooled = search->seeker->fresh ? NULL : endpoint_take_idle(endpoint);
+    return pooled == NULL ? NULL : &pooled->h1.client;
+}
+
 /* The next address, the next endpoint, or the end. */
 static void go_on(struct search *search)
 {
@@ -267,6 +370,8 @@ static void go_on(struct search *search)
         return;
     }
     while (search->next < search->count) {
+        if (pool->h2 && expect(search))
+            return;
         const struct address *address = &search->addresses[search->next++];
         if (dial(search, address))
             return;
@@ -274,11 +379,9 @@ static void go_on(struct search *search)
     if (search->dialled)
         endpoint_failed(search->endpoint);
     struct endpoint *endpoint = pool_choose(pool, search->tried);
-    struct pooled *pooled = NULL;
-    if (endpoint != NULL && !search->seeker->fresh)
-        pooled = endpoint_take_idle(endpoint);
-    if (pooled != NULL)
-        succeed(search, pooled);
+    struct client *client = endpoint == NULL ? NULL : take_resting(search, endpoint);
+    if (client != NULL)
+        succeed(search, client);
     else if (endpoint != NULL)
         try_endpoint(search, endpoint);
     else

@@ -1,0 +1,367 @@
+/* See h1_client.h. The answer's head is gathered until it is whole, copied once into the call's
+ * arena and read there; its body is passed on as it comes. A connection is used again only if
+ * both sides are through with the exchange and not a byte is left over.
+ */
+#include "http/h1_client.h"
+
+#include <assert.h>
+
+#include "http/framing.h"
+#include "http/writing.h"
+
+static const struct stream_events stream_events;
+static const struct client_driver driver;
+
+static struct h1_client *h1_of(const struct client *client)
+{
+    return thing_of(client, struct h1_client, client);
+}
+
+int h1_client_dial(struct h1_client *h1, struct worker *worker, const struct address *address,
+                   uint64_t timeout_ms, const struct h1_client_owner *owner, struct bytes *scratch)
+{
+    int error = 0;
+    *h1 = (struct h1_client){ .client.driver = &driver, .owner = owner, .scratch = scratch };
+    h1->stream = stream_dial(worker, address, timeout_ms, &stream_events, h1, &error);
+    return h1->stream != NULL ? 0 : error;
+}
+
+static void set_reading(struct h1_client *h1, bool on)
+{
+    if (h1->reading == on)
+        return;
+    h1->reading = on;
+    stream_read(h1->stream, on);
+}
+
+/* --- the end of a trip ------------------------------------------------------------------------ */
+
+static struct trip *part(struct h1_client *h1)
+{
+    struct trip *trip = client_part(&h1->client);
+    h1->searched = 0;
+    bytes_free(&h1->input);
+    return trip;
+}
+
+static void fail(struct h1_client *h1, enum trip_failure failure, const char *detail)
+{
+    struct trip *trip = part(h1);
+    stream_close(h1->stream);
+    trip->events->fail(trip, failure, h1->client.reused, detail);
+}
+
+static void finish(struct h1_client *h1, bool clean)
+{
+    struct trip *trip = part(h1);
+    if (clean && trip->sent && !trip->last) {
+        set_reading(h1, true);
+        h1->owner->idle(h1);
+    } else {
+        stream_close(h1->stream);
+    }
+    trip->events->end(trip, trip->reader.trailers.count > 0 ? &trip->reader.trailers : NULL);
+}
+
+static void drop(struct client *client)
+{
+    struct h1_client *h1 = h1_of(client);
+    part(h1);
+    stream_close(h1->stream);
+}
+
+void h1_client_close(struct h1_client *h1)
+{
+    assert(h1->client.trip == NULL);
+    stream_close(h1->stream);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static bool on_content(struct body_sink *sink, struct slice bytes)
+{
+    struct trip *trip = thing_of(sink, struct trip, sink);
+    assert(trip->client != NULL && trip->answering);
+    struct h1_client *h1 = h1_of(trip->client);
+    trip->window += bytes.len;
+    trip->events->body(trip, bytes);
+    if (trip->client == NULL)
+        return false;
+    if (trip->window >= CLIENT_WINDOW)
+        set_reading(h1, false);
+    return true;
+}
+
+static void interim(struct h1_client *h1, struct trip *trip)
+{
+    if (++trip->interims > INTERIMS_MAX)
+        fail(h1, TRIP_BAD, "there are too many interim answers");
+    else
+        trip->events->interim(trip, &trip->response);
+}
+
+/* The protocol changes, if that was asked for. */
+static void switch_protocols(struct h1_client *h1, struct trip *trip)
+{
+    if (trip->request->upgrade.len == 0 || trip->response.upgrade.len == 0) {
+        fail(h1, TRIP_BAD, "101 answers a request that asked for no such upgrade");
+        return;
+    }
+    trip->tunnel = trip->answering = trip->last = true;
+    trip->response.framing = FRAMING_TUNNEL;
+    body_start(&trip->reader, FRAMING_TUNNEL, 0, true, trip->arena);
+    trip->events->head(trip, &trip->response);
+}
+
+/* The head of the final answer. Without a body it is also the end. */
+static void answer(struct h1_client *h1, struct trip *trip, const struct head_notes *notes,
+                   size_t left)
+{
+    const struct head *response = &trip->response;
+    assert(!trip->answering && response->status >= 200);
+    bool has_body = response_has_body(trip->request->method, response->status);
+    trip->answering = true;
+    trip->last = notes->close;
+    trip->stopped = !trip->sent && response->status >= 300 &&
+                    trip->request->framing != FRAMING_NONE;
+    body_start(&trip->reader, has_body ? response->framing : FRAMING_NONE, response->length,
+               notes->until_close, trip->arena);
+    trip->events->head(trip, response);
+    if (h1->client.trip == trip && trip->reader.state == BODY_DONE)
+        finish(h1, left == 0);
+}
+
+/* A whole head; `left` bytes are behind it. */
+static void read_head(struct h1_client *h1, struct slice head, size_t left)
+{
+    struct trip *trip = h1->client.trip;
+    struct slice copy = arena_copy(trip->arena, head);
+    struct head_notes notes;
+    if (copy.at == NULL || head.len > trip->head_max) {
+        fail(h1, TRIP_BAD, "the answer's head is too large");
+        return;
+    }
+    enum head_verdict verdict = response_parse(copy, trip->fields_max, trip->request->method,
+                                               trip->arena, &trip->response, &notes);
+    if (verdict != HEAD_OK)
+        fail(h1, TRIP_BAD, notes.why);
+    else if (trip->response.status == 101)
+        switch_protocols(h1, trip);
+    else if (trip->response.status < 200)
+        interim(h1, trip);
+    else
+        answer(h1, trip, &notes, left);
+}
+
+/* How much of `bytes` was a head; 0: more is needed. */
+static size_t take_head(struct h1_client *h1, struct slice bytes)
+{
+    struct trip *trip = h1->client.trip;
+    trip->begun = true;
+    size_t length = head_length(bytes, h1->searched);
+    h1->searched = 0;
+    if (length > 0) {
+        read_head(h1, slice_first(bytes, length), bytes.len - length);
+        return length;
+    }
+    const char *wrong = head_scan(bytes);
+    if (bytes.len >= trip->head_max)
+        wrong = "the answer's head is too large";
+    if (wrong != NULL) {
+        fail(h1, TRIP_BAD, wrong);
+        return bytes.len;
+    }
+    h1->searched = bytes.len;
+    return 0;
+}
+
+static size_t take_body(struct h1_client *h1, struct slice bytes)
+{
+    struct trip *trip = h1->client.trip;
+    size_t taken = body_read(&trip->reader, bytes, &trip->sink);
+    if (h1->client.trip != trip)
+        return bytes.len;
+    if (trip->reader.state == BODY_BAD)
+        fail(h1, TRIP_BROKEN, trip->reader.why);
+    else if (trip->reader.state == BODY_DONE)
+        finish(h1, taken == bytes.len);
+    return taken;
+}
+
+/* Takes what can be taken; bytes that belong to no trip end the connection. */
+static size_t take(struct h1_client *h1, struct slice bytes)
+{
+    size_t taken = 0;
+    struct trip *trip = h1->client.trip;
+    while (taken < bytes.len && h1->client.trip == trip && trip != NULL) {
+        struct slice rest = slice_from(bytes, taken);
+        size_t now = trip->answering ? take_body(h1, rest) : take_head(h1, rest);
+        if (now == 0)
+            return taken;
+        taken += now;
+    }
+    if (taken < bytes.len)
+        stream_close(h1->stream);
+    return bytes.len;
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void on_open(struct stream *stream)
+{
+    struct h1_client *h1 = stream->owner;
+    set_reading(h1, true);
+    h1->owner->opened(h1);
+}
+
+static void on_read(struct stream *stream, struct slice bytes)
+{
+    struct h1_client *h1 = stream->owner;
+    if (h1->input.len == 0) {
+        bytes = slice_from(bytes, take(h1, bytes));
+        if (bytes.len > 0)
+            bytes_add(&h1->input, bytes);
+        return;
+    }
+    /* The gathered bytes stay ours while they are read, whatever becomes of the trip. */
+    struct bytes gathered = h1->input;
+    h1->input = (struct bytes){ 0 };
+    bytes_add(&gathered, bytes);
+    size_t taken = take(h1, bytes_slice(&gathered));
+    if (taken == 0) {
+        h1->input = gathered;
+        return;
+    }
+    if (taken < gathered.len)
+        bytes_add(&h1->input, slice_from(bytes_slice(&gathered), taken));
+    bytes_free(&gathered);
+}
+
+static void on_eof(struct stream *stream)
+{
+    struct h1_client *h1 = stream->owner;
+    struct trip *trip = h1->client.trip;
+    if (trip == NULL) {
+        stream_close(stream);
+    } else if (!trip->answering) {
+        fail(h1, trip->begun ? TRIP_CUT : TRIP_LOST, "the upstream closed the connection");
+    } else if (body_eof(&trip->reader)) {
+        trip->last = true;
+        finish(h1, false);
+    } else {
+        fail(h1, TRIP_BROKEN, "the upstream closed the connection");
+    }
+}
+
+static void on_room(struct stream *stream)
+{
+    struct h1_client *h1 = stream->owner;
+    if (h1->client.trip != NULL)
+        h1->client.trip->events->room(h1->client.trip);
+}
+
+static void on_close(struct stream *stream, int error)
+{
+    struct h1_client *h1 = stream->owner;
+    if (h1->client.trip != NULL) {
+        struct trip *trip = part(h1);
+        enum trip_failure failure = trip->answering ? TRIP_BROKEN
+                                    : trip->begun   ? TRIP_CUT
+                                                    : TRIP_LOST;
+        trip->events->fail(trip, failure, h1->client.reused, strerror(-error));
+    }
+    bytes_free(&h1->input);
+    h1->stream = NULL;
+    h1->owner->closed(h1, error);
+}
+
+static const struct stream_events stream_events = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_room = on_room,
+    .on_close = on_close,
+};
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static void start(struct client *client)
+{
+    struct h1_client *h1 = h1_of(client);
+    struct trip *trip = client->trip;
+    assert(h1->stream != NULL && h1->scratch->len == 0 && h1->input.len == 0);
+    trip->sink.content = on_content;
+    request_write(trip->request, trip->authority, h1->scratch);
+    built_write(h1->stream, h1->scratch);
+}
+
+static void tunnel(struct client *client)
+{
+    struct trip *trip = client->trip;
+    assert(h1_of(client)->stream != NULL);
+    trip->sink.content = on_content;
+    trip->tunnel = trip->answering = trip->begun = trip->last = true;
+    body_start(&trip->reader, FRAMING_TUNNEL, 0, true, trip->arena);
+}
+
+static void body(struct client *client, struct slice bytes)
+{
+    struct stream *stream = h1_of(client)->stream;
+    struct trip *trip = client->trip;
+    if (trip->stopped)
+        return;
+    trip->body_sent += bytes.len;
+    if (trip->tunnel) {
+        stream_write_slice(stream, bytes);
+    } else if (trip->request->framing == FRAMING_CHUNKED) {
+        chunk_write(stream, bytes);
+    } else {
+        assert(trip->body_sent <= trip->request->length);
+        stream_write_slice(stream, bytes);
+    }
+}
+
+static void end(struct client *client, const struct fields *trailers)
+{
+    struct h1_client *h1 = h1_of(client);
+    struct trip *trip = client->trip;
+    if (trip->stopped)
+        return; /* the request stays incomplete, and the connection ends with the answer */
+    trip->sent = true;
+    if (trip->tunnel) {
+        stream_end(h1->stream);
+    } else if (trip->request->framing == FRAMING_CHUNKED) {
+        last_chunk_write(trailers, h1->scratch);
+        built_write(h1->stream, h1->scratch);
+    } else {
+        assert(trip->request->framing != FRAMING_LENGTH ||
+               trip->body_sent == trip->request->length);
+    }
+}
+
+static size_t queued(const struct client *client)
+{
+    return stream_queued(h1_of(client)->stream);
+}
+
+static void room(struct client *client, size_t bytes)
+{
+    (void)bytes;
+    if (client->trip->window <= CLIENT_WINDOW / 2)
+        set_reading(h1_of(client), true);
+}
+
+bool h1_client_usable(const struct h1_client *h1)
+{
+    return h1->stream != NULL && !h1->stream->closing;
+}
+
+static const struct client_driver driver = {
+    .start = start,
+    .tunnel = tunnel,
+    .body = body,
+    .end = end,
+    .queued = queued,
+    .room = room,
+    .drop = drop,
+};
