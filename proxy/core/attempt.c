@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "core/fan.h"
+#include "core/grpc.h"
 #include "core/rewrite.h"
 #include "core/snapshot.h"
 #include "core/wire.h"
@@ -71,6 +72,8 @@ static void tell_head(struct call *call, const struct head *head)
     call->response = *head;
     rewrite_answer(call, &call->response);
     call->status = head->status;
+    if (call->grpc)
+        call->grpc_status = grpc_status(&head->fields);
     phase_move(&call->response_phase, PHASE_BODY);
     call->caller->head(call);
 }
@@ -85,6 +88,8 @@ static void tell_body(struct call *call, struct slice bytes)
 static void tell_end(struct call *call, const struct fields *trailers)
 {
     phase_move(&call->response_phase, PHASE_DONE);
+    if (call->grpc && trailers != NULL)
+        call->grpc_status = grpc_status(trailers);
     call->caller->end(call, trailers);
     call_finish(call);
 }
@@ -146,11 +151,15 @@ void attempt_stored(struct attempt *attempt)
     struct call *call = conclude(attempt, OUTCOME_STORED);
     struct head head;
     struct slice body = { 0 };
-    render_stored(call, &head, &body);
+    struct fields trailers = { 0 };
+    if (call->grpc && (call->route == NULL || call->route->respond == NULL))
+        body = grpc_stored(&call->arena, &head, &trailers);
+    else
+        render_stored(call, &head, &body);
     tell_head(call, &head);
     if (body.len != 0 && head.framing != FRAMING_NONE)
         tell_body(call, body);
-    tell_end(call, NULL);
+    tell_end(call, trailers.count > 0 ? &trailers : NULL);
 }
 
 void attempt_reply(struct attempt *attempt, const struct message *message)

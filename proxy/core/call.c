@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "core/attempt.h"
+#include "core/grpc.h"
 #include "core/snapshot.h"
 #include "core/worker.h"
 #include "observe/observe.h"
@@ -78,6 +79,8 @@ void call_tell_failure(struct call *call, enum reason reason)
     call->reason = reason;
     if (call->response_phase == PHASE_HEAD)
         call->status = reasons[reason].status;
+    if (call->grpc)
+        call->grpc_status = grpc_status_of(reason, call->outcome);
     phase_move(&call->response_phase, PHASE_FAILED);
     call->caller->fail(call, reason, (const char *)call->detail.at);
     call_finish(call);
@@ -139,6 +142,7 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     call->snapshot = snapshot_hold(worker->snapshot);
     call->caller = caller;
     call->asker = asker;
+    call->grpc_status = GRPC_STATUS_NONE;
     call->began_ms = worker_now_ms(worker);
     call->task.run = on_turn_end;
     call->deadline.on_timer = on_deadline;
@@ -237,12 +241,16 @@ static void start(struct call *call, uint64_t timeout_ms)
 void call_begin(struct call *call)
 {
     follow_trace(call);
+    call->grpc = grpc_is_call(&call->request);
     enum reason reason = call->hops > HOPS_MAX ? REASON_loop : call_decide(call);
     if (reason != REASON_none) {
         fail_later(call, reason, NULL);
         return;
     }
-    start(call, call->route != NULL ? call->route->timeout_ms : call->snapshot->pass_timeout_ms);
+    uint64_t timeout_ms = call->route != NULL ? call->route->timeout_ms
+                                              : call->snapshot->pass_timeout_ms;
+    uint64_t wanted_ms = call->grpc ? grpc_timeout_ms(&call->request.fields) : UINT64_MAX;
+    start(call, wanted_ms < timeout_ms ? wanted_ms : timeout_ms);
 }
 
 void call_begin_planned(struct call *call, const struct plan *plan, uint64_t timeout_ms)

@@ -143,6 +143,8 @@ struct call {
     /* Of an event to several: "topic orders" → "stored", "not_stored", "unknown". */
     struct fields targets;
     int status; /* of the answer that the caller got; 0: none */
+    bool grpc;  /* core/grpc.h */
+    int grpc_status;
     uint64_t bytes_in, bytes_out;
     bool from_upstream; /* the status is the other side's, not ours */
     /* whose counters it moves: set by deliveries; NULL: its route's, or the unmatched ones' */

@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 
+#include "core/grpc.h"
 #include "core/problem.h"
 #include "core/snapshot.h"
 #include "http/connection.h"
@@ -193,6 +194,10 @@ void answer_problem(struct connection *connection, struct arena *arena, enum rea
     struct head head;
     struct slice body = problem_render_partial(arena, service, reason, outcome, message_id, detail,
                                                targets, &head);
+    if (connection->call != NULL && connection->call->grpc) {
+        grpc_problem(arena, reason, outcome, detail, &head);
+        body.len = 0;
+    }
     const struct answer_terms terms = {
         .close = serving == NULL || !serving->keep,
         .keep_alive = serving != NULL && serving->asked_to_stay,

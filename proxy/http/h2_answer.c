@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "core/grpc.h"
 #include "core/problem.h"
 #include "core/snapshot.h"
 #include "http/h2_server.h"
@@ -115,7 +116,9 @@ static void on_fail(struct call *call, enum reason reason, const char *detail)
     struct slice body = problem_render_partial(&call->arena, call->snapshot->service, reason,
                                                call->outcome, call->message_id, detail,
                                                &call->targets, &head);
-    bool ends = body.len == 0 || slice_is(call->request.method, "HEAD");
+    if (call->grpc)
+        grpc_problem(&call->arena, reason, call->outcome, detail, &head);
+    bool ends = call->grpc || body.len == 0 || slice_is(call->request.method, "HEAD");
     write_head(service, &head, false, call->message_id, ends);
     if (!ends) {
         h2_write(stream, body);

@@ -70,6 +70,8 @@ static void put_where(struct line *line, const struct call *call, const char *su
 static void put_result(struct line *line, const struct call *call, uint64_t duration_ms)
 {
     line_number(line, "status", (uint64_t)call->status);
+    if (call->grpc && call->grpc_status >= 0)
+        line_number(line, "grpc_status", (uint64_t)call->grpc_status);
     line_word(line, "reason", reasons[call->reason].name);
     if (call->reason != REASON_none) {
         line_value(line, "detail", call->detail, DETAIL_MAX_LOGGED);
