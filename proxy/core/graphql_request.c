@@ -1,0 +1,159 @@
+/* Where a request keeps its GraphQL: in JSON, as it is, or in the query. See graphql.h.
+ *
+ * Failures: JSON that is malformed, an array of requests, a member of the wrong type: no
+ * operation. A persisted query has a hash in place of its document, and then only its name and
+ * hash are known.
+ */
+#include <assert.h>
+#include <jansson.h>
+
+#include "core/graphql.h"
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+static bool type_is(const struct head *request, const char *name)
+{
+    const struct field *type = fields_find(&request->fields, FIELD_CONTENT_TYPE);
+    return type != NULL &&
+           slice_is_nocase(slice_trim(slice_first(type->value, slice_find(type->value, ';'))),
+                           name);
+}
+
+bool graphql_is_likely(const struct head *request)
+{
+    if (slice_is(request->method, "GET"))
+        return request->has_query;
+    return slice_is(request->method, "POST") &&
+           (type_is(request, "application/json") || type_is(request, "application/graphql"));
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+/* A member's text, copied; `at` NULL without one. False: it is there, and no text. */
+static bool member_text(const json_t *object, const char *key, struct arena *arena,
+                        struct slice *text)
+{
+    const json_t *member = json_object_get(object, key);
+    *text = slice_of(NULL, 0);
+    if (member == NULL || json_is_null(member))
+        return true;
+    if (!json_is_string(member))
+        return false;
+    *text = arena_copy(arena, slice_of(json_string_value(member), json_string_length(member)));
+    return text->at != NULL;
+}
+
+static bool persisted_hash(const json_t *extensions, struct arena *arena, struct slice *hash)
+{
+    return member_text(json_object_get(extensions, "persistedQuery"), "sha256Hash", arena, hash);
+}
+
+/* What is known of an operation once its parts are found. */
+static bool settle(struct slice document, struct slice name, struct slice hash,
+                   struct graphql *graphql)
+{
+    *graphql = (struct graphql){ .kind = GRAPHQL_NONE };
+    if (document.len > 0 && !graphql_read(document, name, graphql))
+        return false;
+    if (document.len == 0)
+        graphql->name = name;
+    graphql->hash = hash;
+    return document.len > 0 || hash.len > 0;
+}
+
+static bool of_json(struct slice body, struct arena *arena, struct graphql *graphql)
+{
+    json_error_t error;
+    json_t *root = json_loadb((const char *)body.at, body.len,
+                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    struct slice document, name, hash, id;
+    bool found = json_is_object(root) && member_text(root, "query", arena, &document) &&
+                 member_text(root, "operationName", arena, &name) &&
+                 member_text(root, "documentId", arena, &id) &&
+                 persisted_hash(json_object_get(root, "extensions"), arena, &hash) &&
+                 settle(document, name, hash.len > 0 ? hash : id, graphql);
+    json_decref(root);
+    return found;
+}
+
+/* --- the query -------------------------------------------------------------------------------- */
+
+static int hex_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    uint8_t low = byte | 0x20;
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+/* As forms are: '+' is a space. `at` NULL at the arena's cap. */
+static struct slice decoded(struct slice text, struct arena *arena)
+{
+    uint8_t *at = arena_try(arena, text.len + 1);
+    size_t used = 0;
+    for (size_t i = 0; at != NULL && i < text.len; i++) {
+        bool escape = text.at[i] == '%' && text.len - i > 2;
+        int high = escape ? hex_digit(text.at[i + 1]) : -1;
+        int low = escape ? hex_digit(text.at[i + 2]) : -1;
+        if (high >= 0 && low >= 0) {
+            at[used++] = (uint8_t)(high << 4 | low);
+            i += 2;
+        } else {
+            at[used++] = text.at[i] == '+' ? ' ' : text.at[i];
+        }
+    }
+    return slice_of(at, at != NULL ? used : 0);
+}
+
+/* A parameter said twice is ambiguous. */
+static bool parameter(struct slice query, const char *name, struct arena *arena,
+                      struct slice *value)
+{
+    *value = slice_of(NULL, 0);
+    while (query.len > 0) {
+        size_t end = slice_find(query, '&');
+        struct slice pair = slice_first(query, end);
+        query = slice_from(query, end < query.len ? end + 1 : end);
+        size_t mark = slice_find(pair, '=');
+        if (!slice_is(slice_first(pair, mark), name))
+            continue;
+        if (value->at != NULL)
+            return false;
+        *value = decoded(slice_from(pair, mark < pair.len ? mark + 1 : mark), arena);
+        if (value->at == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool of_query(struct slice query, struct arena *arena, struct graphql *graphql)
+{
+    struct slice document, name, extensions, hash = { 0 };
+    if (!parameter(query, "query", arena, &document) ||
+        !parameter(query, "operationName", arena, &name) ||
+        !parameter(query, "extensions", arena, &extensions))
+        return false;
+    if (extensions.len > 0) {
+        json_error_t error;
+        json_t *root = json_loadb((const char *)extensions.at, extensions.len,
+                                  JSON_REJECT_DUPLICATES, &error);
+        bool readable = persisted_hash(root, arena, &hash);
+        json_decref(root);
+        if (!readable)
+            return false;
+    }
+    return settle(document, name, hash, graphql);
+}
+
+bool graphql_of_request(const struct head *request, struct slice body, struct arena *arena,
+                        struct graphql *graphql)
+{
+    assert(graphql_is_likely(request));
+    if (slice_is(request->method, "GET"))
+        return of_query(request->query, arena, graphql);
+    if (type_is(request, "application/json"))
+        return of_json(body, arena, graphql);
+    struct slice name;
+    return parameter(request->query, "operationName", arena, &name) &&
+           settle(body, name, slice_of(NULL, 0), graphql);
+}
