@@ -84,6 +84,21 @@ static const struct setting broker_rows[] = {
     { 0 },
 };
 
+static const char *const graphql_types[] = { "query", "mutation", "subscription", NULL };
+
+static const struct setting graphql_rows[] = {
+    { "type", SETTING_CHOICE, 0, .choices = graphql_types, .since = "0.1",
+      .help = "What kind of operation." },
+    { "name", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1", .help = "The operation's name." },
+    { "field", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "The one field that it selects at its root, whatever its alias; an operation that "
+              "selects others too is another." },
+    { "hash", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "The hash or document ID of a persisted query, which comes without its document and "
+              "so has no type and field." },
+    { 0 },
+};
+
 static const struct setting match_rows[] = {
     { "host", SETTING_TEXTS, SETTING_NOT_EMPTY, .since = "0.1",
       .help = "Hosts that are called, \"inventory\" or \"*.svc\"; case, port and a trailing dot do "
@@ -99,6 +114,12 @@ static const struct setting match_rows[] = {
       .help = "Headers that must be there, \"name: value\"; the value \"*\" takes any." },
     { "query", SETTING_PROPERTIES, SETTING_NOT_EMPTY, .since = "0.1",
       .help = "Query parameters that must be there, \"name=value\"; the value \"*\" takes any." },
+    { "grpc", SETTING_TEXT, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "A gRPC method, \"pkg.Service/Method\", or all of a service, \"pkg.Service/*\"." },
+    { "graphql", SETTING_GROUP, .children = graphql_rows, .since = "0.1",
+      .help =
+          "A GraphQL operation, by POST or GET; an empty group takes each. Calls that may be one "
+          "are held until their body is there, `max_body` of the route at most." },
     { 0 },
 };
 

@@ -219,11 +219,36 @@ static void carry(struct call *call)
         fail_later(call, reason, NULL);
 }
 
+/* One byte more than may be kept, so that a body over the limit shows itself. */
+static void ask_for(struct call *call, uint64_t most)
+{
+    call->owed = most < SIZE_MAX ? (size_t)most + 1 : SIZE_MAX;
+    worker_defer(call->worker, &call->task);
+}
+
+/* What the body decided was collected for that: only now is it known whether it is too large. */
+static void start_whole(struct call *call)
+{
+    enum reason reason = call->body.len > call->plan.max_body ? REASON_body_too_large : REASON_none;
+    if (reason == REASON_none && collects(call))
+        reason = before_collecting(call);
+    if (reason == REASON_none && collects(call))
+        reason = call_compose(call);
+    if (reason != REASON_none)
+        fail_later(call, reason, NULL);
+    else
+        carry(call);
+}
+
 static void start(struct call *call, uint64_t timeout_ms)
 {
-    phase_move(&call->request_phase, PHASE_BODY);
     call->deadline_ms = worker_now_ms(call->worker) + timeout_ms;
     worker_timer(call->worker, &call->deadline, timeout_ms);
+    if (call->request_complete) {
+        start_whole(call);
+        return;
+    }
+    phase_move(&call->request_phase, PHASE_BODY);
     if (!collects(call)) {
         carry(call);
         return;
@@ -233,15 +258,22 @@ static void start(struct call *call, uint64_t timeout_ms)
         fail_later(call, reason, NULL);
         return;
     }
-    /* One byte more than may be kept, so that a body over the limit shows itself. */
-    call->owed = call->plan.max_body < SIZE_MAX ? (size_t)call->plan.max_body + 1 : SIZE_MAX;
-    worker_defer(call->worker, &call->task);
+    ask_for(call, call->plan.max_body);
 }
 
-void call_begin(struct call *call)
+/* Nothing but what is collected is known of it yet. */
+static void collect_undecided(struct call *call, const struct route *route)
 {
-    follow_trace(call);
-    call->grpc = grpc_is_call(&call->request);
+    call->undecided = true;
+    call->plan.max_body = route->max_body;
+    phase_move(&call->request_phase, PHASE_BODY);
+    call->deadline_ms = worker_now_ms(call->worker) + route->timeout_ms;
+    worker_timer(call->worker, &call->deadline, route->timeout_ms);
+    ask_for(call, route->max_body);
+}
+
+static void decide(struct call *call)
+{
     enum reason reason = call->hops > HOPS_MAX ? REASON_loop : call_decide(call);
     if (reason != REASON_none) {
         fail_later(call, reason, NULL);
@@ -251,6 +283,17 @@ void call_begin(struct call *call)
                                               : call->snapshot->pass_timeout_ms;
     uint64_t wanted_ms = call->grpc ? grpc_timeout_ms(&call->request.fields) : UINT64_MAX;
     start(call, wanted_ms < timeout_ms ? wanted_ms : timeout_ms);
+}
+
+void call_begin(struct call *call)
+{
+    follow_trace(call);
+    call->grpc = grpc_is_call(&call->request);
+    const struct route *route = call_awaits_body(call);
+    if (route != NULL)
+        collect_undecided(call, route);
+    else
+        decide(call);
 }
 
 void call_begin_planned(struct call *call, const struct plan *plan, uint64_t timeout_ms)
@@ -286,7 +329,10 @@ void call_end(struct call *call, const struct fields *trailers)
     call->request_complete = true;
     if (trailers != NULL)
         call->request_trailers = *trailers;
-    if (collects(call)) {
+    if (call->undecided) {
+        call->undecided = false;
+        decide(call);
+    } else if (collects(call)) {
         enum reason reason = call_compose(call);
         if (reason != REASON_none)
             fail_later(call, reason, NULL);

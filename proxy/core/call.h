@@ -33,6 +33,7 @@
 #include "core/task.h"
 
 struct call;
+struct graphql;
 struct route;
 struct route_stats;
 struct part;
@@ -73,6 +74,7 @@ struct head {
     uint64_t length;
     /* the protocol asked for, or switched to with 101 and FRAMING_TUNNEL; empty: none */
     struct slice upgrade;
+    const struct graphql *graphql; /* what it asks for, once that is known: core/graphql.h */
     struct fields fields; /* end-to-end fields: no hop-by-hop name, no Content-Length, no Host */
 };
 
@@ -111,6 +113,7 @@ struct call {
     /* request body kept so far: all of it for message styles, what came early otherwise */
     struct bytes body;
     bool request_complete; /* call_end was called */
+    bool undecided;        /* its route depends on its body, which is being collected */
 
     const struct route *route; /* NULL: passes through, or nothing was decided */
     /* What the caller asked, once a rewrite has put something else into `request`; `at` NULL
@@ -154,6 +157,8 @@ struct call {
 /* Decides what the call will become, from its head alone: route, style, plan. Pure: nothing is
  * sent. REASON_none, or why it cannot be carried. */
 enum reason call_decide(struct call *call) __attribute__((warn_unused_result));
+/* A route that this call may take, by what its body will say; NULL: the head decides. */
+const struct route *call_awaits_body(const struct call *call);
 /* Completes the plan of a message style from the whole request. Pure. */
 enum reason call_compose(struct call *call) __attribute__((warn_unused_result));
 

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "core/call.h"
+#include "core/graphql.h"
 #include "core/rewrite.h"
 #include "core/route.h"
 #include "core/snapshot.h"
@@ -200,9 +201,36 @@ static enum reason decide_route(struct call *call)
     return reason == REASON_none ? plan_route(call) : reason;
 }
 
+/* What routes with a `graphql` ask about; without it they do not match. */
+static void read_graphql(struct call *call)
+{
+    struct head *request = &call->request;
+    if (call->snapshot->graphql_count == 0 || !graphql_is_likely(request))
+        return;
+    struct graphql *graphql = arena_try(&call->arena, sizeof *graphql);
+    if (graphql != NULL &&
+        graphql_of_request(request, bytes_slice(&call->body), &call->arena, graphql))
+        request->graphql = graphql;
+}
+
+const struct route *call_awaits_body(const struct call *call)
+{
+    const struct snapshot *snapshot = call->snapshot;
+    const struct head *request = &call->request;
+    if (snapshot->graphql_count == 0 || request->framing == FRAMING_NONE ||
+        !slice_is(request->method, "POST") || !graphql_is_likely(request))
+        return NULL;
+    for (unsigned i = 0; i < snapshot->graphql_count; i++) {
+        if (route_mismatch_but_graphql(snapshot->graphql_routes[i], request) == NULL)
+            return snapshot->graphql_routes[i];
+    }
+    return NULL;
+}
+
 enum reason call_decide(struct call *call)
 {
     assert(call->route == NULL && call->plan.transport == NULL);
+    read_graphql(call);
     if (call->listener != NULL && call->listener->admin) {
         if (call->request.oddities != 0)
             return refuse_odd(call);

@@ -16,14 +16,15 @@ struct condition {
     size_t count;             /* of `any` */
     struct slice name, value; /* of a header or a query parameter */
     bool any_value;
-    struct slice pattern; /* of the path */
+    struct slice pattern;          /* of the path */
+    const struct graphql *graphql; /* kind, name, field and hash that are asked for */
     struct expression *expression;
 };
 
 struct matcher {
     struct condition *conditions;
     size_t count;
-    struct condition *hosts, *path, *regex; /* among the conditions; NULL: not written */
+    struct condition *hosts, *path, *regex, *graphql; /* among the conditions; NULL: not written */
 };
 
 /* Without port and trailing dot; brackets of an IPv6 address are gone as well. Empty when it is

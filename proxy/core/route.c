@@ -9,6 +9,8 @@
 
 #include <assert.h>
 
+#include "core/graphql.h"
+#include "core/grpc.h"
 #include "core/matcher.h"
 #include "http/target.h"
 
@@ -131,6 +133,27 @@ static bool path_holds(const struct condition *condition, const struct head *req
 static bool regex_holds(const struct condition *condition, const struct head *request)
 {
     return expression_matches(condition->expression, request->path);
+}
+
+/* --- gRPC and GraphQL -------------------------------------------------------------------------- */
+
+static bool grpc_holds(const struct condition *condition, const struct head *request)
+{
+    (void)condition;
+    return grpc_is_call(request);
+}
+
+static bool is_as_asked(struct slice asked, struct slice given)
+{
+    return asked.len == 0 || slice_equal(asked, given);
+}
+
+static bool graphql_holds(const struct condition *condition, const struct head *request)
+{
+    const struct graphql *asked = condition->graphql, *given = request->graphql;
+    return given != NULL && (asked->kind == GRAPHQL_NONE || asked->kind == given->kind) &&
+           is_as_asked(asked->name, given->name) && is_as_asked(asked->field, given->field) &&
+           is_as_asked(asked->hash, given->hash);
 }
 
 /* --- compiling -------------------------------------------------------------------------------- */
@@ -264,6 +287,51 @@ static void compile_query(struct compiling *compiling, const char *key)
     compile_pairs(compiling, key, '=', "query parameter", query_holds);
 }
 
+/* "pkg.Service/Method" or "pkg.Service" with '*' for every method: its path, and that it is a
+ * gRPC call at all. */
+static void compile_grpc(struct compiling *compiling, const char *key)
+{
+    const char *method = values_text(compiling->match, key), *why = "";
+    if (method == NULL)
+        return;
+    struct slice path = arena_printf(compiling->arena, "/%s", method);
+    struct slice pattern = path_pattern(path, compiling->arena, &why);
+    struct slice name = slice_from(path, 1);
+    size_t slash = slice_find(name, '/');
+    if (pattern.at == NULL || slash == 0 || slash + 1 >= name.len ||
+        slice_find(slice_from(name, slash + 1), '/') != name.len - slash - 1) {
+        complain(compiling->complaints, values_place(compiling->match, key),
+                 "no gRPC method: it is written \"pkg.Service/Method\" or \"pkg.Service/*\"");
+        return;
+    }
+    add_condition(compiling, grpc_holds, slice_text("it is no gRPC call"));
+    struct condition *condition = add_condition(
+        compiling, path_holds, arena_printf(compiling->arena, "the gRPC method is not %s", method));
+    condition->pattern = pattern;
+    if (compiling->matcher->path == NULL)
+        compiling->matcher->path = condition;
+}
+
+static void compile_graphql(struct compiling *compiling, const char *key)
+{
+    if (!values_has(compiling->match, key))
+        return;
+    const struct values *asked = values_group(compiling->match, key);
+    struct graphql *graphql = arena_get(compiling->arena, sizeof(*graphql));
+    *graphql = (struct graphql){
+        .kind = values_has(asked, "type")
+                    ? (enum graphql_kind)(values_number(asked, "type") + GRAPHQL_QUERY)
+                    : GRAPHQL_NONE,
+        .name = slice_text(values_text(asked, "name")),
+        .field = slice_text(values_text(asked, "field")),
+        .hash = slice_text(values_text(asked, "hash")),
+    };
+    struct condition *condition = add_condition(compiling, graphql_holds,
+                                                slice_text("it is no such GraphQL operation"));
+    condition->graphql = graphql;
+    compiling->matcher->graphql = condition;
+}
+
 /* What a match can say, in the order in which conditions are asked and explained. */
 static const struct kind {
     const char *key;
@@ -271,6 +339,7 @@ static const struct kind {
 } kinds[] = {
     { "host", compile_hosts },       { "method", compile_methods },  { "path", compile_path },
     { "path_regex", compile_regex }, { "headers", compile_headers }, { "query", compile_query },
+    { "grpc", compile_grpc },        { "graphql", compile_graphql },
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -280,7 +349,7 @@ struct matcher *matcher_compile(const struct values *match, struct arena *arena,
 {
     unsigned errors = complaints->errors;
     struct matcher *matcher = arena_get(arena, sizeof(*matcher));
-    size_t room = KINDS; /* headers and query make one condition of each entry, others one */
+    size_t room = KINDS + 1; /* headers and query make one of each entry, grpc two, others one */
     for (unsigned i = 0; i < KINDS; i++)
         room += values_get(match, kinds[i].key)->count;
     matcher->conditions = arena_get(arena, room * sizeof(*matcher->conditions));
@@ -311,5 +380,22 @@ const char *route_mismatch(const struct route *route, const struct head *request
     for (size_t i = 0; matcher != NULL && i < matcher->count; i++)
         if (!matcher->conditions[i].holds(&matcher->conditions[i], request))
             return matcher->conditions[i].mismatch;
+    return NULL;
+}
+
+bool route_asks_graphql(const struct route *route)
+{
+    return route->matcher != NULL && route->matcher->graphql != NULL;
+}
+
+const char *route_mismatch_but_graphql(const struct route *route, const struct head *request)
+{
+    const struct matcher *matcher = route->matcher;
+    assert(route_asks_graphql(route));
+    for (size_t i = 0; i < matcher->count; i++) {
+        const struct condition *condition = &matcher->conditions[i];
+        if (condition != matcher->graphql && !condition->holds(condition, request))
+            return condition->mismatch;
+    }
     return NULL;
 }

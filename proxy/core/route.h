@@ -25,6 +25,10 @@ void matcher_free(struct matcher *matcher); /* what the arena does not hold: PCR
 /* The condition of `route` that this request does not meet, for `explain`; NULL: it matches. */
 const char *route_mismatch(const struct route *route, const struct head *request);
 
+/* Whether it asks what a GraphQL request asks for, and all its other conditions. */
+bool route_asks_graphql(const struct route *route);
+const char *route_mismatch_but_graphql(const struct route *route, const struct head *request);
+
 /* --- route_index.c */
 
 /* What route_find asks, in the arena, which outlives it: made once all routes are there. */

@@ -267,6 +267,12 @@ static void build_routes(struct building *building)
     snapshot->routes = arena_get(&snapshot->arena, (groups->count + 1) * sizeof *snapshot->routes);
     for (size_t i = 0; i < groups->count; i++)
         build_route(building, &snapshot->routes[snapshot->route_count++], groups->groups[i]);
+    snapshot->graphql_routes = arena_get(&snapshot->arena,
+                                         (groups->count + 1) * sizeof *snapshot->graphql_routes);
+    for (unsigned i = 0; i < snapshot->route_count; i++) {
+        if (route_asks_graphql(&snapshot->routes[i]))
+            snapshot->graphql_routes[snapshot->graphql_count++] = &snapshot->routes[i];
+    }
     snapshot->route_index = route_index_build(snapshot->routes, snapshot->route_count,
                                               &snapshot->arena);
     if (building->registry->stats != NULL)

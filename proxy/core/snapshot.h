@@ -121,8 +121,10 @@ struct snapshot {
     struct broker *http, *fan, *admin_broker;
     struct route *routes;
     unsigned route_count;
-    struct route_index *route_index; /* core/route.h */
-    struct upstream_settings pass;   /* timeouts for what passes through */
+    struct route_index *route_index;     /* core/route.h */
+    const struct route **graphql_routes; /* those that ask about it */
+    unsigned graphql_count;
+    struct upstream_settings pass; /* timeouts for what passes through */
     uint64_t pass_timeout_ms;
     struct subscription_settings *subscriptions;
     unsigned subscription_count;
