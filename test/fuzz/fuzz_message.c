@@ -11,6 +11,7 @@
 
 #include "core/wire.h"
 #include "http/framing.h"
+#include "http/target.h"
 #include "http/writing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

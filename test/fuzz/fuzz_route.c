@@ -103,8 +103,14 @@ static struct matcher *compile(struct slice match, struct arena *arena)
     complaints_init(&complaints);
     struct document document;
     document_read(&document, arena, "fuzz.cfg", match, &complaints);
-    const struct reader reader = { arena, &fake_catalog, &complaints,
-                                   config_root_setting(&document.tree) };
+    struct defaults defaults = { .count = 0 };
+    const struct reader reader = {
+        .arena = arena,
+        .catalog = &fake_catalog,
+        .complaints = &complaints,
+        .root = config_root_setting(&document.tree),
+        .defaults = &defaults,
+    };
     struct values *values = read_group(&reader, reader.root, rows, (struct further){ 0 }, "it");
     check_match(values, &document, &complaints);
     document_free(&document);
