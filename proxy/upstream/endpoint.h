@@ -111,8 +111,10 @@ void endpoint_sweep_shared(struct endpoint *endpoint);
 
 /* --- search.c --------------------------------------------------------------------------------- */
 
-/* Begins to search at `endpoint`, or NULL: in line. The callbacks come later. */
+/* Begins to search at `endpoint`, or NULL: at the cap. The callbacks come later. */
 void search_begin(struct pool *pool, struct seeker *seeker, struct endpoint *endpoint);
+/* Whether one more may wait, at the cap. */
+bool search_may_wait(const struct pool *pool);
 /* The first in line gets this connection, or with NULL goes on to dial if there is room. False:
  * nobody does. */
 bool search_serve(struct pool *pool, struct pooled *pooled);

@@ -307,7 +307,7 @@ int pool_seek(struct pool *pool, struct seeker *seeker, struct client **client)
     *client = take_any(pool, seeker, endpoint, full);
     if (*client != NULL)
         return 1;
-    if (full && pool->waiting >= pool->cap)
+    if (full && !search_may_wait(pool))
         return -(int)REASON_connections_full;
     search_begin(pool, seeker, full ? NULL : endpoint);
     return 0;

@@ -132,14 +132,61 @@ static void on_patience(struct timer *timer)
     give_up(search);
 }
 
-static void stand_in_line(struct search *search)
+static bool endpoint_may_expect(const struct endpoint *endpoint)
+{
+    return endpoint->expected < endpoint->dialling * EXPECTED_MAX;
+}
+
+/* A connection that is being dialled will serve as well. */
+static bool expect(struct search *search, struct endpoint *endpoint)
+{
+    if (!endpoint_may_expect(endpoint))
+        return false;
+    search->endpoint = endpoint;
+    search->expects = true;
+    endpoint->expected++;
+    list_append(&endpoint->expecting, &search->link);
+    return true;
+}
+
+/* The same at the cap, where one to any endpoint will. */
+static bool expect_any(struct search *search)
+{
+    struct pool *pool = search->pool;
+    struct endpoint *before = search->endpoint;
+    for (unsigned i = 0; i < pool->endpoint_count; i++) {
+        if (!expect(search, &pool->endpoints[i]))
+            continue;
+        if (before != NULL && before != search->endpoint) {
+            if (!search->dialled) /* it can still be tried */
+                search->tried &= ~endpoint_bit(before);
+            search->dialled = false;
+            search->count = search->next = 0;
+        }
+        return true;
+    }
+    return false;
+}
+
+static void wait_at_cap(struct search *search)
 {
     struct pool *pool = search->pool;
     assert(search->dialling == NULL && pool->open >= pool->cap);
+    if (expect_any(search))
+        return;
     list_append(&pool->line, &search->link);
     pool->waiting++;
     search->patience.on_timer = on_patience;
     worker_timer(worker_of(search), &search->patience, pool->connect_timeout_ms);
+}
+
+bool search_may_wait(const struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->endpoint_count; i++) {
+        if (endpoint_may_expect(&pool->endpoints[i]))
+            return true;
+    }
+    return pool->waiting < pool->cap;
 }
 
 bool search_serve(struct pool *pool, struct pooled *pooled)
@@ -258,7 +305,8 @@ static void wake_expecting(struct endpoint *endpoint, enum reason reason, const 
         struct client *client = endpoint_take_shared(endpoint);
         if (reason != REASON_none) {
             note(search, reason, NULL, detail);
-            search->count = search->next = 0; /* on to another endpoint */
+            search->tried |= endpoint_bit(endpoint); /* on to another one */
+            search->count = search->next = 0;
         }
         if (client != NULL)
             succeed(search, client);
@@ -278,6 +326,15 @@ void search_shared_opened(struct endpoint *endpoint, struct search *search)
             go_on(search);
     }
     wake_expecting(endpoint, REASON_none, NULL);
+    search_serve_shared(endpoint->pool);
+}
+
+/* A search whose dial failed has gone on: there may be room for whoever is in line. */
+static void serve_line(struct pool *pool)
+{
+    pool->searches--;
+    if (!search_serve(pool, NULL))
+        pool_release(pool);
 }
 
 void search_shared_failed(struct endpoint *endpoint, struct search *search, int error)
@@ -289,18 +346,22 @@ void search_shared_failed(struct endpoint *endpoint, struct search *search, int 
         note(search, reason_of(error), &search->addresses[search->next - 1], strerror(-error));
         go_on(search);
     }
+    /* Without it, nobody has tried the other addresses. */
+    enum reason reason = search != NULL ? reason_of(error) : REASON_none;
     if (endpoint->dialling == 0)
-        wake_expecting(endpoint, reason_of(error), strerror(-error));
-    pool->searches--;
-    pool_release(pool);
+        wake_expecting(endpoint, reason, strerror(-error));
+    serve_line(pool);
 }
 
 void search_dial_failed(struct search *search, int error)
 {
+    struct pool *pool = search->pool;
     assert(search->dialling != NULL && search->next > 0);
+    pool->searches++;
     search->dialling = NULL;
     note(search, reason_of(error), &search->addresses[search->next - 1], strerror(-error));
     go_on(search);
+    serve_line(pool);
 }
 
 /* The addresses in their order, but for the first family's, which are taken in turn. */
@@ -330,18 +391,6 @@ static void on_resolved(struct lookup *lookup, const struct address *addresses, 
     go_on(search);
 }
 
-/* A connection that is being dialled will serve as well. */
-static bool expect(struct search *search)
-{
-    struct endpoint *endpoint = search->endpoint;
-    if (endpoint->expected >= endpoint->dialling * EXPECTED_MAX)
-        return false;
-    search->expects = true;
-    endpoint->expected++;
-    list_append(&endpoint->expecting, &search->link);
-    return true;
-}
-
 static void try_endpoint(struct search *search, struct endpoint *endpoint)
 {
     struct net *net = worker_of(search)->net;
@@ -366,11 +415,11 @@ static void go_on(struct search *search)
 {
     struct pool *pool = search->pool;
     if (pool->open >= pool->cap) {
-        stand_in_line(search);
+        wait_at_cap(search);
         return;
     }
     while (search->next < search->count) {
-        if (pool->h2 && expect(search))
+        if (expect(search, search->endpoint))
             return;
         const struct address *address = &search->addresses[search->next++];
         if (dial(search, address))
@@ -401,5 +450,5 @@ void search_begin(struct pool *pool, struct seeker *seeker, struct endpoint *end
     if (endpoint != NULL)
         try_endpoint(search, endpoint);
     else
-        stand_in_line(search);
+        wait_at_cap(search);
 }

@@ -46,6 +46,17 @@ struct client *pool_take_shared(struct pool *pool)
     return NULL;
 }
 
+static void rest(struct shared *shared)
+{
+    struct endpoint *endpoint = shared->endpoint;
+    struct pool *pool = endpoint->pool;
+    shared->idle_ms = pools_now_ms(pool->pools);
+    if (pool->pools->done != NULL)
+        h2_channel_close(&shared->channel);
+    else if (!timer_running(&endpoint->sweep))
+        worker_timer(pool->pools->worker, &endpoint->sweep, pool->idle_ms);
+}
+
 static void on_opened(struct h2_channel *channel)
 {
     struct shared *shared = shared_of(channel);
@@ -58,17 +69,8 @@ static void on_opened(struct h2_channel *channel)
     shared->search = NULL;
     count_busy(shared);
     search_shared_opened(endpoint, search);
-}
-
-static void rest(struct shared *shared)
-{
-    struct endpoint *endpoint = shared->endpoint;
-    struct pool *pool = endpoint->pool;
-    shared->idle_ms = pools_now_ms(pool->pools);
-    if (pool->pools->done != NULL)
-        h2_channel_close(&shared->channel);
-    else if (!timer_running(&endpoint->sweep))
-        worker_timer(pool->pools->worker, &endpoint->sweep, pool->idle_ms);
+    if (channel->trips == 0)
+        rest(shared); /* whoever wanted it is gone */
 }
 
 static void on_room(struct h2_channel *channel)

@@ -1,7 +1,7 @@
 /* Which connection a call gets, through a whole worker: endpoints in turn and set aside, names
  * and their addresses, the cap, what rests and grows old, what is never called. Read each test
  * as a transcript. */
-#include "../http/pipes.h"
+#include "../http/far_end.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -18,6 +18,8 @@ static const char config[] =
     "},\n"
     "  { name = \"small\"; endpoints = ( \"one:80\" ); connections = 1; connect_timeout = \"2s\"; "
     "},\n"
+    "  { name = \"shared\"; endpoints = ( \"two:80\" ); protocol = \"h2\"; connections = 1; "
+    "connect_timeout = \"2s\"; },\n"
     "  { name = \"nobody\"; endpoints = ( \"nobody:80\" ); },\n"
     "  { name = \"self\"; endpoints = ( \"127.0.0.1:15001\" ); } );\n"
     "routes = (\n"
@@ -27,6 +29,8 @@ static const char config[] =
     "    timeout = \"30s\"; sync = { upstream = \"several\"; }; },\n"
     "  { name = \"small\"; match = { host = \"small\"; }; style = \"sync\";\n"
     "    timeout = \"30s\"; sync = { upstream = \"small\"; }; },\n"
+    "  { name = \"shared\"; match = { host = \"shared\"; }; style = \"sync\";\n"
+    "    timeout = \"30s\"; sync = { upstream = \"shared\"; }; },\n"
     "  { name = \"nobody\"; match = { host = \"nobody\"; }; style = \"sync\";\n"
     "    timeout = \"30s\"; sync = { upstream = \"nobody\"; }; },\n"
     "  { name = \"self\"; match = { host = \"self\"; }; style = \"sync\";\n"
@@ -263,6 +267,158 @@ static void at_the_cap_calls_stand_in_line(void **state)
     pipes_free(pipes);
 }
 
+/* --- connections that many calls share ---------------------------------------------------------- */
+
+enum { MANY = 20 };
+
+static struct far_end *open_shared(struct pipes *pipes, unsigned number, uint32_t streams)
+{
+    open_pipe(dialled(pipes, number));
+    return far_new(dialled(pipes, number), true, true, streams);
+}
+
+static void answer(struct far_end *end, int32_t id)
+{
+    far_head(end, id, ":status=204", true);
+    far_pump(end);
+}
+
+/* Also at the cap, which the one that is being dialled has reached. */
+static void one_dial_for_many(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *clients[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        clients[i] = ask(pipes, "GET", "shared");
+    assert_int_equal(pipes->dialled, 1);
+    struct far_end *end = open_shared(pipes, 0, 100);
+    told(end);
+    for (int i = 0; i < MANY; i++)
+        answer(end, 2 * i + 1);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_string_equal(outcome(clients[i]), "204  ");
+    assert_int_equal(pipes->dialled, 1);
+    far_free(end);
+    pipes_free(pipes);
+}
+
+static void a_failure_is_told_to_all(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *clients[MANY];
+    for (unsigned i = 0; i < MANY; i++)
+        clients[i] = ask(pipes, "GET", "shared");
+    break_pipe(dialled(pipes, 0), -ECONNREFUSED);
+    assert_int_equal(pipes->dialled, 2); /* the name's other address */
+    break_pipe(dialled(pipes, 1), -ECONNREFUSED);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_string_equal(outcome(clients[i]), "503 connection_refused no");
+    assert_int_equal(pipes->dialled, 2);
+    pipes_free(pipes);
+}
+
+static void in_line_when_every_stream_is_taken(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *first = ask(pipes, "GET", "shared");
+    struct far_end *end = open_shared(pipes, 0, 1);
+    told(end);
+    struct pipe *second = ask(pipes, "GET", "shared"), *third = ask(pipes, "GET", "shared");
+    assert_string_equal(outcome(third), "503 connections_full no");
+    answer(end, 1);
+    assert_string_equal(outcome(first), "204  ");
+    struct pipe *fourth = ask(pipes, "GET", "shared");
+    answer(end, 3);
+    assert_string_equal(outcome(second), "204  ");
+    struct pipe *fifth = ask(pipes, "GET", "shared");
+    pass(pipes, 2100);
+    assert_string_equal(outcome(fifth), "503 connections_full no");
+    assert_string_equal(heard(fourth), "");
+    assert_int_equal(pipes->dialled, 1);
+    far_free(end);
+    pipes_free(pipes);
+}
+
+/* Whoever is in line is served by the connection that takes the place of the one that went. */
+static void in_line_when_the_connection_goes(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    ask(pipes, "POST", "shared");
+    struct far_end *end = open_shared(pipes, 0, 1);
+    told(end);
+    struct pipe *second = ask(pipes, "GET", "shared");
+    break_pipe(dialled(pipes, 0), -ECONNRESET);
+    assert_int_equal(pipes->dialled, 2);
+    struct pipe *third = ask(pipes, "GET", "shared");
+    struct far_end *other = open_shared(pipes, 1, 100);
+    told(other);
+    answer(other, 1);
+    answer(other, 3);
+    assert_string_equal(outcome(second), "204  ");
+    assert_string_equal(outcome(third), "204  ");
+    far_free(end);
+    far_free(other);
+    pipes_free(pipes);
+}
+
+/* What was dialled for a call that went serves the next one, or rests and grows old. */
+static void a_seeker_that_goes_while_it_is_dialled(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    hang_up(ask(pipes, "GET", "shared"));
+    struct far_end *end = open_shared(pipes, 0, 100);
+    struct pipe *client = ask(pipes, "GET", "shared");
+    told(end);
+    answer(end, 1);
+    assert_string_equal(outcome(client), "204  ");
+    assert_int_equal(pipes->dialled, 1);
+    pass(pipes, 130000);
+    assert_true(dialled(pipes, 0)->closed);
+    far_free(end);
+
+    hang_up(ask(pipes, "GET", "shared"));
+    end = open_shared(pipes, 1, 100);
+    pass(pipes, 130000);
+    assert_true(dialled(pipes, 1)->closed);
+    far_free(end);
+    pipes_free(pipes);
+}
+
+/* Its first address was no good; those who waited for it try the other one. */
+static void a_seeker_that_goes_before_the_dial_fails(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *first = ask(pipes, "GET", "shared"), *second = ask(pipes, "GET", "shared");
+    hang_up(first);
+    break_pipe(dialled(pipes, 0), -ECONNREFUSED);
+    assert_int_equal(pipes->dialled, 2);
+    struct far_end *end = open_shared(pipes, 1, 100);
+    told(end);
+    answer(end, 1);
+    assert_string_equal(outcome(second), "204  ");
+    far_free(end);
+    pipes_free(pipes);
+}
+
+static void a_drain_while_it_is_dialled(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    hang_up(ask(pipes, "GET", "shared"));
+    struct done done = { pipes_drained };
+    worker_drain(&pipes->worker, &done);
+    turn(pipes);
+    pass(pipes, 100);
+    assert_null(done.on_done);
+    pipes_free(pipes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +433,13 @@ int main(void)
         cmocka_unit_test(an_idle_connection_that_closes_or_speaks_is_left),
         cmocka_unit_test(an_idle_connection_grows_old),
         cmocka_unit_test(at_the_cap_calls_stand_in_line),
+        cmocka_unit_test(one_dial_for_many),
+        cmocka_unit_test(a_failure_is_told_to_all),
+        cmocka_unit_test(in_line_when_every_stream_is_taken),
+        cmocka_unit_test(in_line_when_the_connection_goes),
+        cmocka_unit_test(a_seeker_that_goes_while_it_is_dialled),
+        cmocka_unit_test(a_seeker_that_goes_before_the_dial_fails),
+        cmocka_unit_test(a_drain_while_it_is_dialled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
