@@ -19,38 +19,15 @@ enum {
     CONNECTION_WINDOW = 16 << 20,   /* never the bottleneck: streams are */
     ANSWER_BLOCK_MAX = 1024 * 1024, /* what we send */
     TINY_WINDOW = 256,
-    KEPT_QUEUE = 16 * 1024,
     LEAST_BLOCK_BOMB = 16, /* times the limit of a block */
-};
-
-/* --- what is too much ------------------------------------------------------------------------- */
-
-static const struct {
-    uint32_t store, per_second;
-    const char *event;
-} nuisances[H2_NUISANCES] = {
-    [H2_RESETS] = { 400, 20, "h2_flood_resets" },
-    [H2_FORCED_RESETS] = { 90, 10, "h2_flood_forced_resets" },
-    [H2_SETTINGS] = { 900, 10, "h2_flood_settings" },
-    [H2_PINGS] = { 900, 10, "h2_flood_pings" },
-    [H2_PRIORITIES] = { 2000, 100, "h2_flood_priorities" },
-    [H2_TINY_WINDOWS] = { 2000, 100, "h2_flood_windows" },
-    [H2_TINY_DATA] = { 64 * 1024, 1024, "h2_flood_data" },
 };
 
 static void count_nuisance(struct h2 *h2, enum h2_nuisance kind, uint32_t by)
 {
-    struct h2_allowance *allowance = &h2->used[kind];
-    uint64_t now = worker_now_ms(h2->worker);
-    uint64_t refill = (now - allowance->since_ms) * nuisances[kind].per_second / 1000;
-    if (refill > 0) {
-        allowance->used -= refill < allowance->used ? (uint32_t)refill : allowance->used;
-        allowance->since_ms = now;
-    }
-    allowance->used += by;
-    if (allowance->used < nuisances[kind].store || h2->broken)
+    const char *event = nuisance_spend(h2->used, kind, by, worker_now_ms(h2->worker));
+    if (event == NULL || h2->broken)
         return;
-    observe_event(h2->worker, nuisances[kind].event);
+    observe_event(h2->worker, event);
     h2_break(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -61,7 +38,7 @@ static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
-static void join(struct h2 *h2, struct h2_stream *stream, int32_t id)
+void h2_join(struct h2 *h2, struct h2_stream *stream, int32_t id)
 {
     assert(stream->h2 == NULL && stream->block.arena != NULL);
     stream->h2 = h2;
@@ -81,6 +58,16 @@ static void leave(struct h2_stream *stream, uint32_t error)
     h2->side->closed(stream, error);
 }
 
+/* We reset that stream: what its peer had sent by then is no mistake (RFC 9113 §5.1). */
+static bool is_excused(const struct h2 *h2, int32_t id)
+{
+    for (unsigned i = 0; i < H2_EXCUSED; i++) {
+        if (h2->excused[i] == id)
+            return true;
+    }
+    return false;
+}
+
 /* A block on a stream that was passed over, or is long gone, which nghttp2 lets pass: RFC 9113
  * §5.1.1. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *own)
@@ -90,7 +77,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         return 0;
     if (head->stream_id > h2->highest)
         h2->highest = head->stream_id;
-    else if (nghttp2_session_find_stream(session, head->stream_id) == NULL)
+    else if (nghttp2_session_find_stream(session, head->stream_id) == NULL &&
+             !is_excused(h2, head->stream_id))
         h2_break(h2, NGHTTP2_PROTOCOL_ERROR);
     return 0;
 }
@@ -113,7 +101,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     stream = h2->side->begin(h2, frame->hd.stream_id);
     if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    join(h2, stream, frame->hd.stream_id);
+    h2_join(h2, stream, frame->hd.stream_id);
     return nghttp2_session_set_stream_user_data(session, stream->id, stream);
 }
 
@@ -200,10 +188,12 @@ static void on_block(struct h2 *h2, struct h2_stream *stream, bool ends)
         h2->side->end(stream, trailing);
 }
 
+/* A body that begins with few bytes is no nuisance yet: so do the empty messages of gRPC. */
 static void on_data_end(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.length < FRAME_HEAD && !ends)
+    bool first = stream != NULL && frame->hd.length > 0 && stream->content <= frame->hd.length;
+    if (frame->hd.length < FRAME_HEAD && !ends && !first)
         count_nuisance(h2, H2_TINY_DATA, (uint32_t)(FRAME_HEAD - frame->hd.length));
     if (!ends || stream == NULL)
         return;
@@ -265,66 +255,15 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 
 /* --- going out -------------------------------------------------------------------------------- */
 
-static void queue_compact(struct h2_stream *stream)
+static void on_reset_sent(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
-    struct bytes *queue = &stream->queue;
-    if (stream->taken < queue->len)
+    h2->excused[h2->excuses++ % H2_EXCUSED] = frame->hd.stream_id;
+    if (stream != NULL && stream->given_up)
         return;
-    if (queue->room > KEPT_QUEUE)
-        bytes_free(queue);
-    queue->len = stream->taken = 0;
-}
-
-size_t h2_queued(const struct h2_stream *stream)
-{
-    assert(stream->taken <= stream->queue.len);
-    return stream->queue.len - stream->taken;
-}
-
-/* nghttp2 asks how much of a body there is. */
-static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
-                       uint32_t *flags, nghttp2_data_source *source, void *own)
-{
-    (void)buffer;
-    struct h2 *h2 = own;
-    struct h2_stream *stream = source->ptr;
-    size_t queued = h2_queued(stream), now = queued < len ? queued : len;
-    if (now == 0 && !stream->ended) {
-        stream->asleep = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (now < queued || !stream->ended)
-        return (ssize_t)now;
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (stream->trailers.count > 0) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        h2_lines_trailers(&h2->lines, &stream->trailers);
-        if (nghttp2_submit_trailer(session, id, h2->lines.at, h2->lines.count) != 0)
-            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    return (ssize_t)now;
-}
-
-/* And wants it written behind the frame's head. Nothing is padded. */
-static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
-                        size_t len, nghttp2_data_source *source, void *own)
-{
-    (void)session;
-    struct h2 *h2 = own;
-    struct h2_stream *stream = source->ptr;
-    assert(frame->data.padlen == 0 && len <= h2_queued(stream));
-    const struct iovec parts[] = {
-        { .iov_base = (void *)(uintptr_t)head, .iov_len = FRAME_HEAD },
-        { .iov_base = stream->queue.at + stream->taken, .iov_len = len },
-    };
-    h2->written += FRAME_HEAD + len;
-    stream_write(h2->stream, parts, len > 0 ? 2 : 1);
-    stream->taken += len;
-    queue_compact(stream);
-    if (len > 0)
-        h2->side->sent(stream, len);
-    return 0;
+    if (stream != NULL)
+        stream->forced = true;
+    if (frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM)
+        count_nuisance(h2, H2_FORCED_RESETS, 1);
 }
 
 /* A server that has said all and does not want the rest says so (RFC 9113 §8.1). */
@@ -341,9 +280,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
         stream->given_up = true;
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
     }
-    bool ours = stream != NULL && stream->given_up;
-    if (resets && !ours && frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM)
-        count_nuisance(h2, H2_FORCED_RESETS, 1);
+    if (resets)
+        on_reset_sent(h2, stream, frame);
     return 0;
 }
 
@@ -373,95 +311,6 @@ static void on_flush(struct task *task)
     }
     if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
         finish(h2);
-}
-
-static void wake(struct h2_stream *stream)
-{
-    struct h2 *h2 = stream->h2;
-    if (h2 == NULL)
-        return;
-    if (stream->asleep) {
-        stream->asleep = false;
-        int gone = nghttp2_session_resume_data(h2->session, stream->id);
-        (void)gone; /* it was reset in this turn */
-    }
-    worker_defer(h2->worker, &h2->flush);
-}
-
-void h2_write(struct h2_stream *stream, struct slice bytes)
-{
-    assert(!stream->ended);
-    if (stream->h2 == NULL || bytes.len == 0)
-        return;
-    if (stream->taken > H2_HIGH_WATER) {
-        memmove(stream->queue.at, stream->queue.at + stream->taken, h2_queued(stream));
-        stream->queue.len -= stream->taken;
-        stream->taken = 0;
-    }
-    bytes_add(&stream->queue, bytes);
-    if (stream->queue.full)
-        h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
-    wake(stream);
-}
-
-void h2_end(struct h2_stream *stream, const struct fields *trailers)
-{
-    assert(!stream->ended);
-    stream->ended = true;
-    for (uint32_t i = 0; stream->h2 != NULL && trailers != NULL && i < trailers->count; i++) {
-        const struct field *field = &trailers->at[i];
-        if (fields_add_copy(&stream->trailers, &stream->memory, field->name, field->value) != 0) {
-            h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
-            break;
-        }
-    }
-    wake(stream);
-}
-
-static nghttp2_data_provider provider_of(struct h2_stream *stream)
-{
-    return (nghttp2_data_provider){ .source.ptr = stream, .read_callback = on_body };
-}
-
-void h2_interim(struct h2_stream *stream)
-{
-    struct h2 *h2 = stream->h2;
-    if (h2 == NULL)
-        return;
-    assert(!stream->opened);
-    if (nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, stream->id, NULL, h2->lines.at,
-                               h2->lines.count, NULL) != 0)
-        h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
-    worker_defer(h2->worker, &h2->flush);
-}
-
-void h2_answer(struct h2_stream *stream, bool ends)
-{
-    struct h2 *h2 = stream->h2;
-    assert(!stream->opened);
-    stream->opened = true;
-    stream->ended = ends;
-    if (h2 == NULL)
-        return;
-    nghttp2_data_provider provider = provider_of(stream);
-    if (nghttp2_submit_response(h2->session, stream->id, h2->lines.at, h2->lines.count,
-                                ends ? NULL : &provider) != 0)
-        h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
-    worker_defer(h2->worker, &h2->flush);
-}
-
-int h2_ask(struct h2 *h2, struct h2_stream *stream, bool ends)
-{
-    nghttp2_data_provider provider = provider_of(stream);
-    int32_t id = nghttp2_submit_request(h2->session, NULL, h2->lines.at, h2->lines.count,
-                                        ends ? NULL : &provider, stream);
-    if (id < 0)
-        return -1;
-    join(h2, stream, id);
-    stream->opened = true;
-    stream->ended = ends;
-    worker_defer(h2->worker, &h2->flush);
-    return 0;
 }
 
 void h2_grant(struct h2_stream *stream, size_t bytes)
@@ -515,6 +364,8 @@ void h2_receive(struct h2 *h2, struct slice bytes)
 
 void h2_room(struct h2 *h2)
 {
+    if (h2->session == NULL)
+        return;
     worker_defer(h2->worker, &h2->flush);
 }
 
@@ -567,7 +418,7 @@ static nghttp2_session_callbacks *callbacks_new(void)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_data);
     return callbacks;
 }
 
@@ -602,14 +453,15 @@ void h2_open(struct h2 *h2, struct worker *worker, struct stream *stream,
                                               CONNECTION_WINDOW) != 0)
         abort();
     list_init(&h2->streams);
-    for (int i = 0; i < H2_NUISANCES; i++)
-        h2->used[i].since_ms = worker_now_ms(worker);
+    nuisance_start(h2->used, worker_now_ms(worker));
     worker_defer(worker, &h2->flush);
 }
 
 void h2_close(struct h2 *h2)
 {
     assert(!h2->receiving);
+    if (h2->session == NULL)
+        return;
     list_leave(&h2->flush.link);
     nghttp2_session_del(h2->session);
     h2->session = NULL;

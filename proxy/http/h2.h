@@ -18,6 +18,7 @@
 
 #include "core/worker.h"
 #include "http/h2_block.h"
+#include "http/h2_nuisance.h"
 #include "net/stream.h"
 
 struct h2;
@@ -25,24 +26,8 @@ struct h2_stream;
 
 /* So much of what is to be sent waits in the connection; the rest waits in its streams. */
 #define H2_HIGH_WATER ((size_t)256 * 1024)
-
-/* What a peer can do to no purpose. Each has a store that refills slowly; when it is empty the
- * connection ends. */
-enum h2_nuisance {
-    H2_RESETS,        /* streams it reset before they were answered */
-    H2_FORCED_RESETS, /* streams that we had to reset for what it sent */
-    H2_SETTINGS,
-    H2_PINGS,
-    H2_PRIORITIES,
-    H2_TINY_WINDOWS, /* windows opened by a few bytes */
-    H2_TINY_DATA,    /* bytes of framing beyond those of content */
-    H2_NUISANCES
-};
-
-struct h2_allowance {
-    uint32_t used;
-    uint64_t since_ms;
-};
+/* So many streams that we reset are remembered: their trailers may be on their way. */
+#define H2_EXCUSED 64
 
 /* Who uses the connection. */
 struct h2_side {
@@ -85,6 +70,7 @@ struct h2_stream {
     bool ended;    /* h2_end, or a block that says all */
     bool asleep;   /* nghttp2 waits for more of its body */
     bool given_up; /* h2_reset */
+    bool forced;   /* reset by us for what the peer sent: its message is malformed */
     struct arena memory;
     struct fields trailers;
 };
@@ -99,6 +85,8 @@ struct h2 {
     struct list streams;   /* of struct h2_stream */
     unsigned count;        /* of them */
     int32_t highest;       /* the latest stream that the peer began */
+    int32_t excused[H2_EXCUSED];
+    unsigned excuses;
     struct h2_allowance used[H2_NUISANCES];
     bool receiving; /* in h2_receive */
     bool broken;    /* h2_break: nothing more is read */
@@ -115,7 +103,8 @@ struct h2_terms {
 /* Begins on an open stream, whose events are its owner's. */
 void h2_open(struct h2 *h2, struct worker *worker, struct stream *stream,
              const struct h2_side *side, const struct h2_terms *terms);
-/* The stream has closed: each stream still there is told so by `closed`. Not inside an event. */
+/* The stream has closed, or has nothing more to say: each stream still there is told so by
+ * `closed`. Not inside an event but `finished`. Twice is allowed. */
 void h2_close(struct h2 *h2);
 void h2_receive(struct h2 *h2, struct slice bytes);
 /* The stream has room again. */
@@ -149,5 +138,13 @@ void h2_ignore(struct h2_stream *stream);
 void h2_reset(struct h2_stream *stream, uint32_t error);
 /* Frees what a stream holds; it is closed, or was never begun. */
 void h2_stream_free(struct h2_stream *stream);
+
+/* --- between h2.c and h2_sending.c ------------------------------------------------------------ */
+
+/* The stream is one of the connection's from now on. */
+void h2_join(struct h2 *h2, struct h2_stream *stream, int32_t id);
+/* nghttp2's send_data: a frame of a body, from its stream's queue. */
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t len,
+                 nghttp2_data_source *source, void *own);
 
 #endif

@@ -69,7 +69,7 @@ static void finish(struct h2_client *h2_client, const struct fields *trailers)
 /* A trip that nothing was heard of: perhaps nobody is there. */
 static void look_for_life(struct h2_channel *channel, uint64_t since_ms)
 {
-    if (channel->heard_ms >= since_ms || timer_running(&channel->answer))
+    if (channel->heard_ms > since_ms || timer_running(&channel->answer))
         return;
     h2_ping(&channel->h2);
     worker_timer(channel->worker, &channel->answer, ANSWER_MS);
@@ -146,8 +146,10 @@ static void on_sent(struct h2_stream *stream, size_t bytes)
         trip->events->room(trip);
 }
 
-static enum trip_failure failure_of(const struct trip *trip, uint32_t error)
+static enum trip_failure failure_of(const struct trip *trip, bool malformed, uint32_t error)
 {
+    if (malformed && !trip->answering)
+        return TRIP_BAD;
     if (error == NGHTTP2_REFUSED_STREAM && !trip->begun)
         return TRIP_REFUSED;
     if (trip->answering)
@@ -159,16 +161,21 @@ static void on_closed(struct h2_stream *stream, uint32_t error)
 {
     struct h2_client *h2_client = of_stream(stream);
     struct trip *trip = h2_client->client.trip;
+    bool malformed = stream->forced || h2_client->channel->malformed;
     if (trip != NULL)
-        fail(h2_client, failure_of(trip, error),
-             error == NGHTTP2_CONNECT_ERROR ? "the upstream closed the connection"
-                                            : nghttp2_http2_strerror(error));
+        fail(h2_client, failure_of(trip, malformed, error),
+             malformed                        ? "the answer is malformed"
+             : error == NGHTTP2_CONNECT_ERROR ? "the upstream closed the connection"
+                                              : nghttp2_http2_strerror(error));
     destroy(h2_client);
 }
 
+/* When nobody wanted to leave, what the upstream says is no HTTP/2. */
 static void on_finished(struct h2 *h2)
 {
-    stream_close(thing_of(h2, struct h2_channel, h2)->stream);
+    struct h2_channel *channel = thing_of(h2, struct h2_channel, h2);
+    channel->malformed = !channel->leaving;
+    stream_close(channel->stream);
 }
 
 static void on_goaway(struct h2 *h2, int32_t last)

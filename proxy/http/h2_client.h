@@ -34,6 +34,7 @@ struct h2_channel {
     unsigned trips; /* clients there are */
     bool opened;
     bool leaving;        /* no new trips */
+    bool malformed;      /* it ended for what the upstream said */
     bool reused;         /* has made a trip */
     uint64_t heard_ms;   /* when something last came */
     struct timer answer; /* to a PING */

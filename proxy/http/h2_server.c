@@ -207,7 +207,8 @@ static void on_end(struct h2_stream *stream, bool trailing)
         call_end(service->call, &trailers);
 }
 
-/* The client gave the stream up, or with its connection is gone. */
+/* The client gave the stream up, or with its connection is gone, or nghttp2 found the request
+ * malformed. */
 static void on_closed(struct h2_stream *stream, uint32_t error)
 {
     (void)error;
@@ -215,18 +216,16 @@ static void on_closed(struct h2_stream *stream, uint32_t error)
     struct call *call = service->call;
     service->call = NULL;
     h2_ignore(stream);
-    if (call != NULL && !service->begun) {
-        service->calls = 0;
-        call_discard(call);
-    } else if (call != NULL) {
-        call_cancel(call, REASON_client_gone);
-    }
+    if (call != NULL)
+        call_cancel(call, stream->forced ? REASON_bad_request : REASON_client_gone);
     release(service);
 }
 
+/* No answer can reach the client any more. */
 static void on_finished(struct h2 *h2)
 {
     begin_closing(thing_of(h2, struct h2_connection, h2));
+    h2_close(h2);
 }
 
 static const struct h2_side server_side = {
