@@ -264,7 +264,8 @@ static const struct setting retry_rows[] = {
 static const struct setting result_rows[] = {
     { "ok", SETTING_TEXTS, SETTING_NOT_EMPTY, "2xx", .since = "0.1",
       .help = "Answers that mean success: a status, \"2xx\", or \"json:/pointer\" where that is in "
-              "the body." },
+              "the body. An answer of gRPC counts as the HTTP status that its `grpc-status` stands "
+              "for: 14 is 503, 5 is 404." },
     { "retry", SETTING_TEXTS, 0, "408, 425, 429, 5xx", .since = "0.1",
       .help = "Answers after which the message is tried again." },
     { "dead", SETTING_TEXTS, 0, .since = "0.1",

@@ -299,6 +299,7 @@ void call_begin(struct call *call)
 void call_begin_planned(struct call *call, const struct plan *plan, uint64_t timeout_ms)
 {
     follow_trace(call);
+    call->grpc = grpc_is_call(&call->request);
     call->plan = *plan;
     call->style = plan->style;
     start(call, timeout_ms);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-enum { MESSAGE_MAX = 512, TIMEOUT_DIGITS = 8, STATUS_MAX = 16 };
+enum { MESSAGE_MAX = 512, TIMEOUT_DIGITS = 8 };
 
 /* The codes that we say ourselves. */
 enum {
@@ -60,7 +60,7 @@ int grpc_status(const struct fields *fields)
 {
     const struct field *field = fields_find_name(fields, SLICE("grpc-status"));
     uint64_t status;
-    if (field == NULL || slice_number(field->value, &status) != 0 || status > STATUS_MAX)
+    if (field == NULL || slice_number(field->value, &status) != 0 || status >= GRPC_STATUSES)
         return GRPC_STATUS_NONE;
     return (int)status;
 }
@@ -84,6 +84,14 @@ int grpc_status_of(enum reason reason, enum outcome outcome)
             return rows[i].grpc;
     }
     return UNKNOWN;
+}
+
+int grpc_http_status(int status)
+{
+    static const int statuses[GRPC_STATUSES] = { 200, 499, 500, 400, 504, 404, 409, 403, 429,
+                                                 400, 409, 400, 501, 500, 503, 500, 401 };
+    assert(status < GRPC_STATUSES);
+    return status < 0 ? 500 : statuses[status];
 }
 
 /* Percent-encoded but for printable ASCII. */
@@ -116,7 +124,7 @@ void grpc_problem(struct arena *arena, enum reason reason, enum outcome outcome,
                   struct head *head)
 {
     int status = grpc_status_of(reason, outcome);
-    assert(status > 0 && status <= STATUS_MAX);
+    assert(status > 0 && status < GRPC_STATUSES);
     head->status = 200;
     head->framing = FRAMING_NONE;
     head->length = 0;

@@ -10,6 +10,7 @@
 #include "core/call.h"
 
 #define GRPC_STATUS_NONE -1
+#define GRPC_STATUSES    17
 
 /* Whether the request is a gRPC call: a POST of application/grpc, or such with a suffix. */
 bool grpc_is_call(const struct head *request);
@@ -23,6 +24,10 @@ int grpc_status(const struct fields *fields);
 /* The status that stands for a failure: UNAVAILABLE, which clients try again, only when nothing
  * was done. */
 int grpc_status_of(enum reason reason, enum outcome outcome);
+
+/* The status of HTTP that says the same as an answer whose own status is 200 (google.rpc.Code's
+ * mapping); 500 for GRPC_STATUS_NONE, since an answer without a status is none. */
+int grpc_http_status(int status);
 
 /* A problem (core/problem.h) made into gRPC's answer: the same fields, with 200 and a status, and
  * no body. Memory from the arena; what does not fit is left out. */

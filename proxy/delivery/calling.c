@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "core/grpc.h"
 #include "delivery/backoff.h"
 #include "delivery/passage.h"
 #include "observe/observe.h"
@@ -91,13 +92,26 @@ static void judge_failure(struct delivery *delivery, enum reason reason, enum ou
     }
 }
 
+/* What an answer says of success. One of gRPC is well-formed HTTP also when it is none: its own
+ * status speaks. */
+static int status_of(struct delivery *delivery, const struct call *call)
+{
+    int status = call->response.status;
+    if (!call->grpc || status != 200 || call->grpc_status == 0)
+        return status;
+    delivery->detail = call->grpc_status < 0
+                           ? slice_text("the answer has no grpc-status")
+                           : arena_printf(&delivery->arena, "grpc-status %d", call->grpc_status);
+    return grpc_http_status(call->grpc_status);
+}
+
 /* An event was answered. */
 static void judge_answer(struct delivery *delivery, const struct head *answer)
 {
     struct subscription *subscription = delivery->subscription;
     struct slice body = delivery->answer_dropped ? slice_of(NULL, 0)
                                                  : bytes_slice(&delivery->answer);
-    switch (result_judge(&subscription->policy.result, answer->status, body)) {
+    switch (result_judge(&subscription->policy.result, delivery->status, body)) {
     case VERDICT_OK:
         delivery_finish(delivery, SETTLE_HANDLED);
         return;
@@ -174,7 +188,7 @@ static void on_end(struct call *call, const struct fields *trailers)
     assert(delivery->call == call);
     delivery->call = NULL;
     delivery->suspect = false;
-    delivery->status = call->response.status;
+    delivery->status = status_of(delivery, call);
     probe_settled(&subscription->probe);
     if (delivery_is_request(delivery))
         delivery_reply(delivery, &call->response, trailers);
@@ -248,6 +262,8 @@ static int fill(const struct delivery *delivery, struct call *call)
     call->message_id = delivery->message_id;
     call->hops = delivery->hops;
     call->stats = delivery->subscription->settings->stats;
+    /* Some servers of gRPC take no call without; as a hop-by-hop field it crosses no broker. */
+    call->request.trailers_welcome |= grpc_is_call(&delivery->request);
 
     const struct fields *fields = &delivery->request.fields;
     int full = 0;

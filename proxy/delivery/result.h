@@ -1,4 +1,5 @@
 /* What the service's answer means for a message (promise 14): success, again later, or never again.
+ * An answer of gRPC is judged by the HTTP status that says the same as its grpc-status.
  *
  * Patterns: a status ("404"), a class ("5xx"), or "json:/pointer" (RFC 6901), which holds when the
  * answer's body has something there that is neither null nor empty. The most particular pattern

@@ -62,6 +62,8 @@ static void put_where(struct line *line, const struct call *call, const char *su
         line_value(line, "route", slice_text(call->route->name), NAME_MAX_LOGGED);
     assert((unsigned)call->style < STYLES);
     line_word(line, "style", style_names[call->style]);
+    if (call->request.h2)
+        line_word(line, "protocol", "h2");
     line_value(line, "method", call->request.method, METHOD_MAX_LOGGED);
     line_value(line, "host", host_of(call), NAME_MAX_LOGGED);
     line_value(line, "path", path_of(call), PATH_MAX_LOGGED);

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "core/version.h"
 #include "core/worker.h"
@@ -190,6 +191,28 @@ static void failures(const struct scrape *scrape)
     }
 }
 
+static void put_grpc_row(const struct scrape *scrape, const struct route_stats *row)
+{
+    for (unsigned code = 0; code < GRPC_STATUSES; code++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < STATS_WORKERS; i++) {
+            const struct route_cells *cells = cells_of(row, i);
+            sum += cells == NULL ? 0 : cell_read(&cells->grpc[code]);
+        }
+        char text[12];
+        snprintf(text, sizeof text, "%u", code);
+        if (sum != 0)
+            put_count(scrape, "shunt_grpc_calls_total",
+                      LABELS("kind", row->kind, "route", row->name, "code", text), sum);
+    }
+}
+
+static void put_grpc(const struct scrape *scrape)
+{
+    list_each (&scrape->stats->routes, link)
+        put_grpc_row(scrape, thing_of(link, struct route_stats, link));
+}
+
 static uint64_t in_flight(const struct stats *stats)
 {
     uint64_t begun = 0, ended = 0;
@@ -214,6 +237,8 @@ static void calls(const struct scrape *scrape)
            "Calls that are over, by the status that the caller got.");
     each_style(scrape, put_calls);
     failures(scrape);
+    family(scrape, "shunt_grpc_calls_total", "counter", "Calls of gRPC, by their grpc-status.");
+    put_grpc(scrape);
     family(scrape, "shunt_call_duration_seconds", "histogram",
            "Time from a call's head to its end.");
     each_style(scrape, put_histogram);

@@ -93,6 +93,8 @@ static void count_call(struct route_stats *row, unsigned worker, const struct ca
     cell_add(&style->sum_ms, duration_ms);
     if (call->reason != REASON_none)
         cell_add(&cells->failures[call->reason], 1);
+    if (call->grpc && call->grpc_status >= 0)
+        cell_add(&cells->grpc[call->grpc_status], 1);
 }
 
 /* Probes and scrapes are not worth a line each; what was refused there is. */

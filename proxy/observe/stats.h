@@ -11,6 +11,7 @@
 
 #include <stdalign.h>
 
+#include "core/grpc.h"
 #include "observe/observe.h"
 
 #define STATS_WORKERS (WORKERS_MAX + 1)
@@ -37,7 +38,8 @@ struct style_cells {
 struct route_cells {
     struct style_cells styles[STYLES];
     _Atomic uint64_t failures[REASONS];
-    _Atomic bool consuming; /* a subscription's: its consumer is there */
+    _Atomic uint64_t grpc[GRPC_STATUSES]; /* calls of gRPC, by their status */
+    _Atomic bool consuming;               /* a subscription's: its consumer is there */
 };
 
 struct route_stats {

@@ -34,6 +34,41 @@ static void a_key_of_the_callers_own_stays(void **state)
     stand_down(stand);
 }
 
+/* A grpc-status is judged as the HTTP status that says the same. */
+static void an_answer_of_grpc_is_what_its_status_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *told;
+    } rows[] = {
+        { "grpc-status: 0", "ack m1" },
+        { "grpc-status: 5", "dead m1: service_failed 404 after 1" },
+        { "grpc-status: 12", "dead m1: service_failed 501 after 1" },
+    };
+    struct stand *stand = stand_up("result = { dead = \"501\"; };");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        ARRIVE(stand, .id = "m1", .headers = "content-type: application/grpc\n");
+        assert_true(stand->attempts[0]->call->request.trailers_welcome);
+        stand->trace.len = 0;
+        answer_with(stand, 200, rows[i].line, "");
+        expect(stand, rows[i].told);
+        if (i > 0)
+            confirm(stand, OUTCOME_STORED);
+        stand->trace.len = 0;
+    }
+    static const char *const retried[] = { "grpc-status: 14", "grpc-status: 99", "x: y" };
+    for (size_t i = 0; i < sizeof(retried) / sizeof(*retried); i++) {
+        ARRIVE(stand, .id = "m2", .headers = "content-type: application/grpc\n");
+        answer_with(stand, 200, retried[i], "");
+        stand->trace.len = 0;
+        pass(stand, 1000);
+        expect(stand, "call POST / m2 attempt 2");
+        answer_with(stand, 200, "grpc-status: 0", "");
+        stand->trace.len = 0;
+    }
+    stand_down(stand);
+}
+
 static void failures_wait_longer_each_time_until_they_are_dead(void **state)
 {
     (void)state;
@@ -394,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_called_and_acked),
         cmocka_unit_test(a_key_of_the_callers_own_stays),
+        cmocka_unit_test(an_answer_of_grpc_is_what_its_status_says),
         cmocka_unit_test(failures_wait_longer_each_time_until_they_are_dead),
         cmocka_unit_test(a_service_that_hangs_is_timed_out_and_tried_again),
         cmocka_unit_test(what_the_service_refuses_is_dead_at_once),

@@ -78,6 +78,23 @@ static void a_call_in_both_formats(void **state)
     json_decref(line);
 }
 
+static void a_call_of_grpc(void **state)
+{
+    (void)state;
+    struct route route = { .name = "reserve" };
+    struct call call = fixture_call(&route, NULL);
+    json_t *line = parse(&call);
+    assert_null(json_object_get(line, "protocol"));
+    assert_null(json_object_get(line, "grpc_status"));
+    json_decref(line);
+    call.request.h2 = call.grpc = true;
+    call.grpc_status = 5;
+    line = parse(&call);
+    assert_text(line, "protocol", "h2");
+    assert_int_equal(json_integer_value(json_object_get(line, "grpc_status")), 5);
+    json_decref(line);
+}
+
 static void a_failure_says_why_and_whether_it_happened(void **state)
 {
     (void)state;
@@ -218,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_in_both_formats),
+        cmocka_unit_test(a_call_of_grpc),
         cmocka_unit_test(a_failure_says_why_and_whether_it_happened),
         cmocka_unit_test(a_call_of_which_nothing_is_known),
         cmocka_unit_test(a_bug_of_ours_is_loud),

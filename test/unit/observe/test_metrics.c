@@ -107,6 +107,30 @@ static void observe_some(struct scene *scene)
     observe_call_begins(&scene->workers[0]); /* goes on */
 }
 
+/* Only what has happened is shown. */
+static void calls_of_grpc_by_their_status(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene);
+    struct call call = fixture_call(&scene.route, &scene.snapshot);
+    call.grpc = true;
+    call.grpc_status = 14;
+    for (unsigned i = 0; i < 2; i++) {
+        observe_call_begins(&scene.workers[i]);
+        observe_call(&scene.workers[i], &call);
+    }
+    call.grpc_status = GRPC_STATUS_NONE;
+    observe_call_begins(&scene.workers[0]);
+    observe_call(&scene.workers[0], &call);
+    struct bytes text = scrape(&scene);
+    assert_line(&text, "shunt_grpc_calls_total{kind=\"route\",route=\"" ESCAPED
+                       "\",code=\"14\"} 2");
+    assert_null(strstr((const char *)text.at, "code=\"0\""));
+    bytes_free(&text);
+    tear_down(&scene);
+}
+
 static void calls_add_up(void **state)
 {
     (void)state;
@@ -303,6 +327,7 @@ int main(void)
         cmocka_unit_test(buckets_and_classes),
         cmocka_unit_test(the_process_is_known),
         cmocka_unit_test(promtool_is_silent),
+        cmocka_unit_test(calls_of_grpc_by_their_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
