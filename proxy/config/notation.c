@@ -71,14 +71,14 @@ void notation_expected(const struct setting *row, char *to, size_t room)
     };
     assert(row->type < sizeof(words) / sizeof(*words) && words[row->type] != NULL);
     snprintf(to, room, "%s", words[row->type]);
-    bool choices = row->type == SETTING_CHOICE || row->type == SETTING_URL;
-    assert(!choices || row->choices != NULL);
-    if (choices)
+    if (row->type == SETTING_CHOICE)
         join(row->choices, to, room);
     size_t len = strlen(to);
-    if (row->type == SETTING_URL)
-        snprintf(to + len, room - len, "://");
-    else if (row->type == SETTING_REFERENCE)
+    for (unsigned i = 0; row->type == SETTING_URL && row->choices[i] != NULL; i++) {
+        snprintf(to + len, room - len, "%s%s://", i > 0 ? " or " : "", row->choices[i]);
+        len = strlen(to);
+    }
+    if (row->type == SETTING_REFERENCE)
         snprintf(to + len, room - len, "'%s'", row->refers);
     else if (row->type == SETTING_ADDRESS && (row->flags & SETTING_UNIX) != 0)
         snprintf(to + len, room - len, ", or \"unix:/path\"");

@@ -118,11 +118,11 @@ static const struct mistake mistakes[] = {
       { "is a URL" } },
     { TOP "brokers = ( { name = \"b\"; plugin = \"amqp\"; url = \"http://b\"; } );\n",
       "2:50",
-      { "'url' has a scheme", "amqp, amqps" } },
+      { "'url' has a scheme", "amqp:// or amqps://" } },
     { BASE "subscriptions = ( { name = \"s\"; broker = \"rabbit\"; queue = \"q\"; deliver = "
            "\"127.0.0.1:1\"; } );\n",
       "4:75",
-      { "is no URL", "http://" } },
+      { "is no URL", "http:// or h2c://" } },
     /* references */
     { BASE
       "routes = ( { name = \"r\"; style = \"sync\"; sync = { upstream = \"inventry\"; }; } );\n",

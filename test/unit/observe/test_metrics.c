@@ -124,8 +124,8 @@ static void calls_of_grpc_by_their_status(void **state)
     observe_call_begins(&scene.workers[0]);
     observe_call(&scene.workers[0], &call);
     struct bytes text = scrape(&scene);
-    assert_line(&text, "shunt_grpc_calls_total{kind=\"route\",route=\"" ESCAPED
-                       "\",code=\"14\"} 2");
+    assert_line(&text,
+                "shunt_grpc_calls_total{kind=\"route\",route=\"" ESCAPED "\",code=\"14\"} 2");
     assert_null(strstr((const char *)text.at, "code=\"0\""));
     bytes_free(&text);
     tear_down(&scene);
