@@ -19,6 +19,10 @@ enum {
     CONNECTION_WINDOW = 16 << 20,   /* never the bottleneck: streams are */
     ANSWER_BLOCK_MAX = 1024 * 1024, /* what we send */
     TINY_WINDOW = 256,
+    RESETS_BURST = 10000, /* of all kinds, and a second */
+    RESETS_RATE = 1000,
+    RAPID_MS =
+        500, /* a stream that is reset after it has had its place for longer cost its peer that */
     LEAST_BLOCK_BOMB = 16, /* times the limit of a block */
 };
 
@@ -43,6 +47,7 @@ void h2_join(struct h2 *h2, struct h2_stream *stream, int32_t id)
     assert(stream->h2 == NULL && stream->block.arena != NULL);
     stream->h2 = h2;
     stream->id = id;
+    stream->began_ms = worker_now_ms(h2->worker);
     arena_init(&stream->memory, stream->block.bytes_max * 2);
     list_append(&h2->streams, &stream->link);
     h2->count++;
@@ -202,6 +207,13 @@ static void on_data_end(struct h2 *h2, struct h2_stream *stream, const nghttp2_f
         h2->side->end(stream, false);
 }
 
+/* Not one of a call whose time was up. */
+static bool is_rapid_reset(const struct h2 *h2, const struct h2_stream *stream)
+{
+    return stream == NULL ||
+           (!stream->ended && worker_now_ms(h2->worker) - stream->began_ms < RAPID_MS);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *own)
 {
     struct h2 *h2 = own;
@@ -216,7 +228,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         on_data_end(h2, stream, frame);
         break;
     case NGHTTP2_RST_STREAM:
-        if (stream == NULL || !stream->ended)
+        if (is_rapid_reset(h2, stream))
             count_nuisance(h2, H2_RESETS, 1);
         break;
     case NGHTTP2_SETTINGS:
@@ -429,6 +441,8 @@ static void session_new(struct h2 *h2, bool server)
     if (nghttp2_option_new(&option) != 0)
         abort();
     nghttp2_option_set_no_auto_window_update(option, 1);
+    /* Resets are counted here, with regard to what they cost. */
+    nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_RATE);
     nghttp2_option_set_max_send_header_block_length(option, ANSWER_BLOCK_MAX);
     int refused = server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
                          : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);

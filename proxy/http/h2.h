@@ -57,8 +57,9 @@ struct h2_stream {
     struct h2 *h2;    /* NULL once closed */
     int32_t id;
     struct h2_block block; /* what arrives; without an arena nobody listens any more */
-    bool headed;           /* the last block was no interim answer: the next one is trailers */
-    bool complete;         /* the peer has said all */
+    uint64_t began_ms;
+    bool headed;   /* the last block was no interim answer: the next one is trailers */
+    bool complete; /* the peer has said all */
     /* coming in */
     uint64_t content; /* body bytes so far */
     size_t held;      /* of these, not yet given back to the window */

@@ -15,6 +15,7 @@
 enum {
     TRIPS_MAX = 1000, /* on one channel, whatever the upstream allows */
     ANSWER_MS = 2000, /* to a PING */
+    DOUBT_MS = 100,   /* one that stays longer without makes other connections the better choice */
 };
 
 struct h2_client {
@@ -274,10 +275,16 @@ struct client *h2_channel_client(struct h2_channel *channel)
 
 /* --- the connection --------------------------------------------------------------------------- */
 
+static bool is_doubtful(const struct h2_channel *channel)
+{
+    uint64_t now = worker_now_ms(channel->worker);
+    return timer_running(&channel->answer) && now + ANSWER_MS - DOUBT_MS >= channel->answer.due_ms;
+}
+
 bool h2_channel_has_room(const struct h2_channel *channel)
 {
     if (!channel->opened || channel->leaving || channel->stream == NULL ||
-        channel->stream->closing || timer_running(&channel->answer))
+        channel->stream->closing || is_doubtful(channel))
         return false;
     uint32_t allowed = h2_peer_streams(&channel->h2);
     return channel->trips < (allowed < TRIPS_MAX ? allowed : TRIPS_MAX);

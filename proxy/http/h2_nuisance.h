@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum h2_nuisance {
-    H2_RESETS,        /* streams it reset before they were answered */
+    H2_RESETS,        /* streams it reset soon, before they were answered */
     H2_FORCED_RESETS, /* streams that we had to reset for what it sent */
     H2_SETTINGS,
     H2_PINGS,

@@ -7,15 +7,21 @@
 
 #include <cmocka.h>
 
-static const char config[] =
-    "service = \"t\";\n"
-    "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; host = \"inventory:8080\"; } "
-    ");\n"
-    "upstreams = ( { name = \"inventory\"; endpoints = ( \"10.0.0.1:80\" ); } );\n"
-    "routes = ( { name = \"all\"; match = { host = \"inventory\"; }; style = \"sync\";\n"
-    "             timeout = \"60s\"; sync = { upstream = \"inventory\"; }; } );\n"
-    "timeouts = { head = \"10s\"; idle = \"60s\"; body = \"20s\"; };\n"
-    "limits = { streams = 3; };\n";
+#define CONFIG(streams)                                                                            \
+    "service = \"t\";\n"                                                                           \
+    "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; host = \"inventory:8080\"; } " \
+    ");\n"                                                                                         \
+    "upstreams = ( { name = \"inventory\"; endpoints = ( \"10.0.0.1:80\" ); },\n"                  \
+    "              { name = \"shared\"; endpoints = ( \"10.0.0.2:80\" ); protocol = \"h2\"; } "    \
+    ");\n"                                                                                         \
+    "routes = ( { name = \"shared\"; match = { host = \"shared\"; }; style = \"sync\";\n"          \
+    "             timeout = \"60s\"; sync = { upstream = \"shared\"; }; },\n"                      \
+    "           { name = \"all\"; match = { host = \"inventory\"; }; style = \"sync\";\n"          \
+    "             timeout = \"60s\"; sync = { upstream = \"inventory\"; }; } );\n"                 \
+    "timeouts = { head = \"10s\"; idle = \"60s\"; body = \"20s\"; };\n"                            \
+    "limits = { streams = " streams "; };\n"
+
+static const char config[] = CONFIG("3"), config_of_many[] = CONFIG("100");
 
 #define TO  ":scheme=http :authority=inventory :path=/a"
 #define GET ":method=GET " TO
@@ -27,11 +33,16 @@ struct scene {
     struct far_end *client;
 };
 
-static struct scene begin(bool greedy)
+static struct scene begin_with(const char *text, bool greedy)
 {
-    struct pipes *pipes = pipes_new(config);
+    struct pipes *pipes = pipes_new(text);
     struct pipe *pipe = accept_client(pipes);
     return (struct scene){ pipes, pipe, far_new(pipe, false, greedy, 0) };
+}
+
+static struct scene begin(bool greedy)
+{
+    return begin_with(config, greedy);
 }
 
 static void end(struct scene *scene)
@@ -333,6 +344,36 @@ static void pings_for_answers_are_no_flood(void **state)
     end(&scene);
 }
 
+/* Callers whose time is up reset their streams as well: each had its place for that time. */
+static void resets_of_what_took_long_are_no_flood(void **state)
+{
+    (void)state;
+    static const char request[] = ":method=GET :scheme=http :authority=shared :path=/a";
+    struct scene scene = begin_with(config_of_many, true);
+    struct far_end *upstream = NULL;
+    int32_t id = 0;
+    for (int i = 0; i < 6; i++) {
+        for (int j = 0; j < 100; j++)
+            id = far_head(scene.client, -1, request, true);
+        far_pump(scene.client);
+        upstream = upstream == NULL ? far_new(upstream_of(&scene, 0), true, true, 100) : upstream;
+        far_pump(upstream);
+        pass(scene.pipes, 600);
+        for (int j = 0; j < 100; j++)
+            far_reset(scene.client, id - 2 * j, NGHTTP2_CANCEL);
+        assert_non_null(strstr(told(upstream), "reset"));
+        assert_false(scene.pipe->ended);
+    }
+    for (int i = 0; i < 500 && !scene.pipe->ended; i++) {
+        id = far_head(scene.client, -1, request, true);
+        far_pump(scene.client);
+        far_reset(scene.client, id, NGHTTP2_CANCEL);
+    }
+    assert_true(scene.pipe->ended);
+    far_free(upstream);
+    end(&scene);
+}
+
 static void a_flood_takes_its_calls_along(void **state)
 {
     (void)state;
@@ -416,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_request_that_the_upstream_does_not_read),
         cmocka_unit_test(draining_warns_first),
         cmocka_unit_test(pings_for_answers_are_no_flood),
+        cmocka_unit_test(resets_of_what_took_long_are_no_flood),
         cmocka_unit_test(a_flood_takes_its_calls_along),
         cmocka_unit_test(a_tunnel_with_its_half_close),
         cmocka_unit_test(a_failure_in_the_terms_of_grpc),
