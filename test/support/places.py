@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("SHUNT_BUILD", ROOT / "build"))
 PYTHON = "/usr/bin/python3"
 
+# Tests that run beside others (test/run) have folders and ports of their own: `0` or `1`.
+SHARE = os.environ.get("SHUNT_SHARE", "")
+PORTS = {"": (18000, 32000), "0": (18000, 25000), "1": (25000, 32000)}[SHARE]
+
 _given = set()
 
 
@@ -22,7 +26,7 @@ def shunt_binary():
 
 def fresh_folder(*names):
     """An empty folder below build/; what an earlier run left there is gone."""
-    folder = BUILD.joinpath(*names)
+    folder = BUILD.joinpath(names[0] + SHARE, *names[1:])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -30,7 +34,7 @@ def fresh_folder(*names):
 
 def free_port():
     while True:
-        port = random.randrange(18000, 32000)
+        port = random.randrange(*PORTS)
         if port not in _given and _can_bind(port):
             _given.add(port)
             return port
