@@ -6,7 +6,7 @@
 
 void gates_init(struct gates *gates)
 {
-    gates->partitions = 1;
+    *gates = (struct gates){ .partitions = 1 };
     for (size_t i = 0; i < GATES; i++)
         list_init(&gates->each[i].waiting);
 }

@@ -192,8 +192,10 @@ static void open_producer(struct bench *bench)
     assert_non_null(bench->producer);
     bench->opened++;
     kafka_library.warm(bench->producer, "t");
-    kafka_library.probe(bench->producer);
-    until(bench, &bench->probed, 1, "probes");
+    for (unsigned asked = 1; bench->there == 0 && asked <= 100; asked++) { /* slow: not at once */
+        kafka_library.probe(bench->producer);
+        until(bench, &bench->probed, asked, "probes");
+    }
     assert_int_equal(bench->there, 1);
 }
 
