@@ -459,6 +459,7 @@ static void begin_extents(struct member_client *client, const char *const *topic
 {
     while (topics[client->extent_count] != NULL)
         client->extent_count++;
+    assert(client->extent_count > 0); /* a subscription without topics is refused */
     client->extents = calloc(client->extent_count, sizeof *client->extents);
     if (client->extents == NULL)
         abort();

@@ -83,7 +83,7 @@ static void regulate(struct member *member, struct partition *partition)
 static void detach(struct held *held)
 {
     list_leave(&held->link);
-    assert(held->partition->bytes >= held->bytes);
+    assert(held->partition != NULL && held->partition->bytes >= held->bytes);
     held->partition->bytes -= held->bytes;
     held->partition = NULL;
     held->mark = NULL;
