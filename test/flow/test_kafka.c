@@ -293,7 +293,8 @@ static void reload(struct house *house, const char *from, const char *to)
 {
     must(sizeof(inventory_config) <= sizeof(house->other_config) && strlen(from) == strlen(to));
     memcpy(house->other_config, inventory_config, sizeof(inventory_config));
-    memcpy(strstr(house->other_config, from), to, strlen(to));
+    for (char *at = strstr(house->other_config, from); *to != '\0'; to++)
+        *at++ = *to;
     for (unsigned i = 0; i < 2 && house->inventory[i] != NULL; i++)
         sidecar_reload(house->inventory[i], house->other_config);
 }
