@@ -172,8 +172,9 @@ static const char *changed(char *copy, const char *config, const char *from, con
 {
     must(strlen(config) < sizeof(((struct shop *)NULL)->other_config[0]));
     must(strlen(from) == strlen(to));
-    strcpy(copy, config);
-    memcpy(strstr(copy, from), to, strlen(to));
+    memcpy(copy, config, strlen(config) + 1);
+    for (char *at = strstr(copy, from); *to != '\0'; to++)
+        *at++ = *to;
     return copy;
 }
 
