@@ -60,9 +60,13 @@ static void write_head(struct h2_service *service, const struct head *response, 
     h2_answer(stream, ends);
 }
 
+/* Trailers can follow an empty body only where it came by HTTP/2. The end is said with the head
+ * then, as clients of gRPC want it when the head has the status. */
 static bool has_body(const struct call *call)
 {
     const struct head *response = &call->response;
+    if (response->framing == FRAMING_LENGTH && response->length == 0 && !response->h2)
+        return false;
     return response->framing == FRAMING_TUNNEL ||
            (response->framing != FRAMING_NONE &&
             response_has_body(call->request.method, response->status));

@@ -200,9 +200,8 @@ static const struct h2_side client_side = {
 static void on_refusing(struct task *task)
 {
     struct h2_channel *channel = thing_of(task, struct h2_channel, refusing);
-    while (!list_empty(&channel->refused)) {
-        struct h2_client *h2_client = thing_of(list_first(&channel->refused), struct h2_client,
-                                               link);
+    list_each_leaving (&channel->refused, link) {
+        struct h2_client *h2_client = thing_of(link, struct h2_client, link);
         list_leave(&h2_client->link);
         if (h2_client->client.trip != NULL)
             fail(h2_client, TRIP_REFUSED, "the connection takes no more");

@@ -119,3 +119,44 @@ def test_cancellation_reaches_the_service(channel):
 def test_our_own_errors_are_statuses(channel):
     error = failure(channel.unary_unary("/test.Service/Nobody"), b"")
     assert error.code() == grpc.StatusCode.UNAVAILABLE and "refused the connection" in error.details()
+
+
+OVER_RABBIT = """
+service = "both"; admin = { address = "127.0.0.1:@ADMIN@"; };
+listeners = ( { name = "in"; address = "127.0.0.1:%d"; host = "up:80"; } );
+brokers = ( { name = "rabbit"; plugin = "amqp"; url = "%s"; } );
+routes = ( { name = "event"; match = { path = "/test.Service/Flaky"; }; style = "event";
+             event = { broker = "rabbit"; queue = "grpc.events"; }; },
+           { name = "call"; style = "request_reply"; timeout = "10s";
+             request_reply = { broker = "rabbit"; queue = "grpc.calls"; reply = "await"; }; } );
+subscriptions = ( { name = "events"; broker = "rabbit"; queue = "grpc.events"; deliver = "h2c://127.0.0.1:%d";
+                    allow = ( { method = "POST"; path = "/test.Service/*"; } ); },
+                  { name = "calls"; broker = "rabbit"; queue = "grpc.calls"; deliver = "h2c://127.0.0.1:%d";
+                    allow = ( { method = "POST"; path = "/test.Service/*"; } ); } );
+"""
+
+
+@pytest.fixture(scope="module")
+def over_rabbit(rabbit):
+    server, port = serve()
+    listen = free_port()
+    started = Shunt("grpc-rabbit", fresh_folder("e2e", "grpc-rabbit"),
+                    OVER_RABBIT % (listen, rabbit.url, port, port)).start()
+    with grpc.insecure_channel(f"127.0.0.1:{listen}", options=ANY_SIZE) as channel:
+        yield channel
+    started.stop()
+    server.stop(0).wait(10)
+
+
+def test_a_unary_call_over_a_queue(over_rabbit):
+    message, call = over_rabbit.unary_unary("/test.Service/Echo").with_call(b"by queue", timeout=20)
+    assert message == b"by queue" and ("x-trailer", "kept") in call.trailing_metadata()
+    error = failure(over_rabbit.unary_unary("/test.Service/Fail"), b"", timeout=20)
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION and error.details() == "nö %, line\nbreak"
+
+
+def test_an_event_is_delivered_until_its_service_is_available(over_rabbit):
+    assert over_rabbit.unary_unary("/test.Service/Flaky")(b"stored", timeout=20) == b""
+    wait_until(lambda: len(Service.asked) >= 2, what="the event came again")
+    time.sleep(0.5)
+    assert len(set(Service.asked)) == 1 and len(Service.asked) == 2

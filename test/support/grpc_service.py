@@ -27,6 +27,14 @@ def sleep(message, context):
     return message
 
 
+def flaky(message, context):
+    """Refuses each message the first time that it sees it."""
+    Service.asked.append(message)
+    if Service.asked.count(message) == 1:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+    return message
+
+
 def count(message, _):
     yield from (b"%d" % number for number in range(int(message)))
 
@@ -40,9 +48,10 @@ def answer_each(messages, _):
 
 
 class Service(grpc.GenericRpcHandler):
-    cancelled = 0
+    cancelled, asked = 0, []
     methods = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo), "Fail": grpc.unary_unary_rpc_method_handler(fail),
+        "Flaky": grpc.unary_unary_rpc_method_handler(flaky),
         "Sleep": grpc.unary_unary_rpc_method_handler(sleep), "Count": grpc.unary_stream_rpc_method_handler(count),
         "Join": grpc.stream_unary_rpc_method_handler(join), "Chat": grpc.stream_stream_rpc_method_handler(answer_each),
     }

@@ -104,6 +104,7 @@ static void answers_without_a_body(void **state)
           ":status=200 content-length=9" },
         { GET, "304 Not Modified\r\nContent-Length: 9\r\n\r\n", ":status=304 content-length=9" },
         { GET, "304 Not Modified\r\n\r\n", ":status=304" },
+        { GET, "200 OK\r\nContent-Length: 0\r\n\r\n", ":status=200 content-length=0" },
         { GET, "204 No Content\r\n\r\n", ":status=204" },
         { ":method=HEAD " TO, "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ":status=200" },
     };
