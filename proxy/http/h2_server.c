@@ -181,7 +181,10 @@ static void on_head(struct h2_stream *stream, bool ends)
     call->hops = head_hops(&call->request.fields);
     if (call->request.framing != FRAMING_TUNNEL)
         call->request.authority = server_authority(server, call->request.authority, &call->arena);
-    call_begin(call);
+    service->unproven = !ends && call->request.framing == FRAMING_LENGTH &&
+                        call->request.length == 0;
+    if (!service->unproven) /* else an upstream could answer before the lie shows */
+        call_begin(call);
 }
 
 static void on_data(struct h2_stream *stream, struct slice bytes)
@@ -189,7 +192,7 @@ static void on_data(struct h2_stream *stream, struct slice bytes)
     struct h2_service *service = service_of(stream);
     if (service->broken)
         return;
-    assert(service->call != NULL && service->begun);
+    assert(service->call != NULL && service->begun && !service->unproven);
     service->credit -= bytes.len < service->credit ? bytes.len : service->credit;
     service->since_ms = now_ms(service->owner);
     call_body(service->call, bytes);
@@ -203,8 +206,12 @@ static void on_end(struct h2_stream *stream, bool trailing)
         return;
     if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
         break_request(service, REASON_bad_request, stream->block.why);
-    else
-        call_end(service->call, &trailers);
+    if (service->broken)
+        return;
+    if (service->unproven)
+        call_begin(service->call);
+    service->unproven = false;
+    call_end(service->call, &trailers);
 }
 
 /* The client gave the stream up, or with its connection is gone, or nghttp2 found the request
@@ -256,7 +263,7 @@ static bool look_at_service(struct h2_service *service, uint64_t now)
 {
     const struct limits *limits = limits_of(service->owner);
     struct h2_stream *stream = &service->stream;
-    if (!service->begun)
+    if (!service->begun || service->unproven)
         return now - service->since_ms < limits->head_ms;
     if (h2_queued(stream) == 0 || service->sent != service->seen) {
         service->seen = service->sent;

@@ -38,6 +38,7 @@ struct h2_service {
     struct call *call; /* NULL once it has had its answer, or is cancelled */
     unsigned calls;    /* 1 until the call is gone */
     bool begun;        /* the head was whole */
+    bool unproven;     /* it says that nothing follows, and whether that is so is to be seen */
     bool broken;       /* the request is unusable */
     bool continued;    /* a 100 has gone out, or need not */
     size_t credit;     /* body bytes that the other side has room for */

@@ -19,7 +19,7 @@ service = "caller"; admin = { address = "127.0.0.1:@ADMIN@"; };
 listeners = ( { name = "in"; address = "127.0.0.1:%d"; host = "up:80"; } );
 upstreams = ( { name = "up"; endpoints = ( "127.0.0.1:%d" ); protocol = "%s"; } );
 timeouts = { head = "2s"; body = "2s"; };
-routes = ( { name = "up"; style = "sync"; sync = { upstream = "up"; }; timeout = "10s"; } );
+routes = ( { name = "up"; style = "sync"; sync = { upstream = "up"; }; timeout = "3s"; } );
 """
 GET = [(":method", "GET"), (":scheme", "http"), (":authority", "up"), (":path", "/x")]
 POST = [(":method", "POST"), *GET[1:]]
