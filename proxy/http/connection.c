@@ -181,16 +181,6 @@ static bool on_content(struct body_sink *sink, struct slice bytes)
     return true;
 }
 
-char *peer_text(const struct stream *stream)
-{
-    char text[ADDRESS_TEXT];
-    address_text(&stream->peer, text);
-    char *copy = strdup(text);
-    if (copy == NULL)
-        abort();
-    return copy;
-}
-
 /* A call for this connection; NULL, with the connection reset, when memory is out. */
 static struct call *new_call(struct connection *connection)
 {

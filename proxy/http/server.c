@@ -175,6 +175,16 @@ void server_abort(struct server *server)
         h2_connection_abort(h2_connection_of(link));
 }
 
+char *peer_text(const struct stream *stream)
+{
+    char text[ADDRESS_TEXT];
+    address_text(&stream->peer, text);
+    char *copy = strdup(text);
+    if (copy == NULL)
+        abort();
+    return copy;
+}
+
 /* --- the listener's own name ------------------------------------------------------------------ */
 
 bool listener_is_named(const struct address *own, struct slice authority)
