@@ -186,15 +186,12 @@ def folder(request):
 @pytest.fixture
 def launch(folder):
     """Starts sidecars that end with the test: launch(config, ready=…)."""
-    started = []
-
-    def start(config, name="shunt", ready=True, env=None):
-        sidecar = Shunt(name, folder, config, env)
-        started.append(sidecar)
-        return sidecar.start(ready)
-    yield start
-    for sidecar in started:
-        sidecar.stop()
+    with contextlib.ExitStack() as started:
+        def start(config, name="shunt", ready=True, env=None):
+            sidecar = Shunt(name, folder, config, env)
+            started.callback(sidecar.stop)  # each is stopped, whatever another one's end brings to light
+            return sidecar.start(ready)
+        yield start
 
 
 @pytest.fixture(scope="session")
