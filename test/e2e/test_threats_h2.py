@@ -238,6 +238,6 @@ def test_a_refused_stream_is_sent_again(launch):
     server, port = raw_upstream(behave), free_port()
     with server:
         launch(CONFIG % (port, server.getsockname()[1], "h2"))
-        assert request(port, "POST", "/x", [("Content-Length", "0")]).status in (204, 503)
+        assert request(port, "GET", "/x").status == 204
         server.shutdown(socket.SHUT_RDWR)
-    assert tries
+    assert len(tries) == 2

@@ -20,7 +20,7 @@ def _members_come_and_go(world, seconds):
             else:
                 others.pop(0).stop()
             steps += 1
-            time.sleep(2)
+            time.sleep(2)  # the fault itself: the group rebalances every 2 s
     finally:
         for member in others:
             member.stop()
