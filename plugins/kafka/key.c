@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/percent.h"
+
 static const struct {
     const char *prefix;
     enum key_kind kind;
@@ -96,34 +98,6 @@ static struct slice from_path(unsigned number, const struct call *call)
     return segment;
 }
 
-static int hex(uint8_t digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-/* A form's text ("a+b%20c") as it was meant; what is no escape stays as it is. */
-static struct slice unescape(struct slice text, struct arena *arena)
-{
-    uint8_t *out = arena_try(arena, text.len + 1);
-    if (out == NULL)
-        return slice_of(NULL, 0);
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte = text.at[i] == '+' ? ' ' : text.at[i];
-        bool escape = byte == '%' && i + 2 < text.len;
-        int high = escape ? hex(text.at[i + 1]) : -1, low = escape ? hex(text.at[i + 2]) : -1;
-        if (high >= 0 && low >= 0) {
-            byte = (uint8_t)(high * 16 + low);
-            i += 2;
-        }
-        out[len++] = byte;
-    }
-    return slice_of(out, len);
-}
-
 static struct slice from_query(const char *name, const struct call *call, struct arena *arena)
 {
     struct slice rest = call->request.query;
@@ -131,9 +105,9 @@ static struct slice from_query(const char *name, const struct call *call, struct
         struct slice pair = slice_first(rest, slice_find(rest, '&'));
         rest = slice_from(rest, pair.len < rest.len ? pair.len + 1 : pair.len);
         size_t equals = slice_find(pair, '=');
-        if (!slice_is(unescape(slice_first(pair, equals), arena), name))
+        if (!slice_is(form_decode(slice_first(pair, equals), arena), name))
             continue;
-        return unescape(slice_from(pair, equals < pair.len ? equals + 1 : equals), arena);
+        return form_decode(slice_from(pair, equals < pair.len ? equals + 1 : equals), arena);
     }
     return slice_of(NULL, 0);
 }

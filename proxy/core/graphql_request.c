@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <jansson.h>
 
+#include "base/percent.h"
 #include "core/graphql.h"
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -78,33 +79,6 @@ static bool of_json(struct slice body, struct arena *arena, struct graphql *grap
 
 /* --- the query -------------------------------------------------------------------------------- */
 
-static int hex_digit(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    uint8_t low = byte | 0x20;
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* As forms are: '+' is a space. `at` NULL at the arena's cap. */
-static struct slice decoded(struct slice text, struct arena *arena)
-{
-    uint8_t *at = arena_try(arena, text.len + 1);
-    size_t used = 0;
-    for (size_t i = 0; at != NULL && i < text.len; i++) {
-        bool escape = text.at[i] == '%' && text.len - i > 2;
-        int high = escape ? hex_digit(text.at[i + 1]) : -1;
-        int low = escape ? hex_digit(text.at[i + 2]) : -1;
-        if (high >= 0 && low >= 0) {
-            at[used++] = (uint8_t)(high << 4 | low);
-            i += 2;
-        } else {
-            at[used++] = text.at[i] == '+' ? ' ' : text.at[i];
-        }
-    }
-    return slice_of(at, at != NULL ? used : 0);
-}
-
 /* A parameter said twice is ambiguous. */
 static bool parameter(struct slice query, const char *name, struct arena *arena,
                       struct slice *value)
@@ -119,7 +93,7 @@ static bool parameter(struct slice query, const char *name, struct arena *arena,
             continue;
         if (value->at != NULL)
             return false;
-        *value = decoded(slice_from(pair, mark < pair.len ? mark + 1 : mark), arena);
+        *value = form_decode(slice_from(pair, mark < pair.len ? mark + 1 : mark), arena);
         if (value->at == NULL)
             return false;
     }

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "base/percent.h"
 #include "core/graphql.h"
 #include "core/grpc.h"
 #include "core/matcher.h"
@@ -72,35 +73,10 @@ static bool header_holds(const struct condition *condition, const struct head *r
     return false;
 }
 
-static int hex_digit(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    uint8_t low = byte | 0x20;
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* Takes one character of a query off its text, decoded as forms are: '+' is a space. */
-static uint8_t take_decoded(struct slice *text)
-{
-    assert(text->len > 0);
-    uint8_t byte = text->at[0];
-    int high = -1, low = -1;
-    if (byte == '%' && text->len >= 3) {
-        high = hex_digit(text->at[1]);
-        low = hex_digit(text->at[2]);
-    }
-    bool encoded = high >= 0 && low >= 0;
-    *text = slice_from(*text, encoded ? 3 : 1);
-    if (encoded)
-        return (uint8_t)(high << 4 | low);
-    return byte == '+' ? ' ' : byte;
-}
-
 static bool decodes_to(struct slice encoded, struct slice plain)
 {
     while (encoded.len > 0 && plain.len > 0) {
-        if (take_decoded(&encoded) != plain.at[0])
+        if (form_take(&encoded) != plain.at[0])
             return false;
         plain = slice_from(plain, 1);
     }

@@ -13,6 +13,8 @@
 #include <arpa/inet.h>
 #include <assert.h>
 
+#include "base/percent.h"
+
 enum path_byte {
     REFUSED, /* controls, space, '#', '?', '\', and all above '~' */
     PLAIN,   /* unreserved, sub-delims, ':' and '@', '/': RFC 3986 §3.3 */
@@ -39,28 +41,11 @@ static bool is_unreserved(uint8_t byte)
     return is_alphanumeric(byte) || byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
-static int hex_value(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    uint8_t lower = byte | 0x20;
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/* The byte that an escape at the start of `text` stands for, or -1. */
-static int escape_value(struct slice text)
-{
-    if (text.len < 3 || text.at[0] != '%')
-        return -1;
-    int high = hex_value(text.at[1]), low = hex_value(text.at[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 /* A lead byte of UTF-8 whose sequence is longer than it need be: "%c0%af" is a '/' to careless
  * decoders. */
 static bool is_overlong(int value, struct slice rest)
 {
-    int next = escape_value(rest);
+    int next = percent_value(rest);
     return ((value == 0xc0 || value == 0xc1) && next >= 0x80 && next <= 0xbf) ||
            (value == 0xe0 && next >= 0x80 && next <= 0x9f) ||
            (value == 0xf0 && next >= 0x80 && next <= 0x8f);
@@ -144,7 +129,7 @@ static size_t respell(struct slice path, uint8_t *at, const char **why)
             continue;
         }
         assert(byte == '%');
-        int value = escape_value(slice_from(path, i));
+        int value = percent_value(slice_from(path, i));
         *why = escape_wrong(value, slice_from(path, value < 0 ? i : i + 3));
         if (*why != NULL)
             return 0;
