@@ -77,9 +77,15 @@ static int parse_unix(struct slice path, struct address *address)
     return 0;
 }
 
+/* What a name has none of: delimiters of a URL, and what confuses whoever reads it. */
 static bool is_name_byte(uint8_t byte)
 {
-    return byte > ' ' && byte < 0x7f && strchr("/?#@\\:[]\"<>^`{}|", byte) == NULL;
+    static const bool strange[128] = {
+        ['/'] = true, ['?'] = true, ['#'] = true, ['@'] = true, ['\\'] = true, [':'] = true,
+        ['['] = true, [']'] = true, ['"'] = true, ['<'] = true, ['>'] = true,  ['^'] = true,
+        ['`'] = true, ['{'] = true, ['|'] = true, ['}'] = true,
+    };
+    return byte > ' ' && byte < 0x7f && !strange[byte];
 }
 
 static bool is_name(struct slice text)
