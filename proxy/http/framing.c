@@ -17,31 +17,44 @@
 
 size_t head_length(struct slice bytes, size_t from)
 {
-    size_t start = from > 3 ? from - 3 : 0;
-    if (start >= bytes.len)
-        return 0;
-    const uint8_t *end = memmem(bytes.at + start, bytes.len - start, "\r\n\r\n", 4);
-    return end == NULL ? 0 : (size_t)(end - bytes.at) + 4;
+    while (from < bytes.len) {
+        const uint8_t *at = bytes.at + from;
+        const uint8_t *end = memchr(at, '\n', bytes.len - from);
+        if (end == NULL)
+            return 0;
+        from = (size_t)(end - bytes.at) + 1;
+        if (from >= 4 && memcmp(end - 3, "\r\n\r", 3) == 0)
+            return from;
+    }
+    return 0;
+}
+
+/* What splits readers of one line; `end` is its LF, or the end of what is there of it. */
+static const char *scan_line(const uint8_t *line, const uint8_t *end, bool whole)
+{
+    const uint8_t *cr = memchr(line, '\r', (size_t)(end - line));
+    if (whole && (cr == NULL || cr + 1 != end))
+        return cr == NULL ? "a line ends without CR" : "the head has a bare CR";
+    if (!whole && cr != NULL && cr + 1 < end)
+        return "the head has a bare CR";
+    return NULL;
 }
 
 const char *head_scan(struct slice head)
 {
     if (memchr(head.at, '\0', head.len) != NULL)
         return "the head has a NUL";
-    size_t line = 0;
-    while (line < head.len) {
-        struct slice rest = slice_from(head, line);
-        if (line > 0 && (rest.at[0] == ' ' || rest.at[0] == '\t'))
+    const uint8_t *const stop = head.at + head.len;
+    for (const uint8_t *line = head.at; line < stop;) {
+        if (line > head.at && (*line == ' ' || *line == '\t'))
             return "a field is folded over several lines";
-        if (rest.at[0] == ':')
+        if (*line == ':')
             return "a field has no name";
-        size_t end = slice_find(rest, '\n');
-        size_t cr = slice_find(slice_first(rest, end), '\r');
-        if (end < rest.len && cr + 1 != end)
-            return cr == end ? "a line ends without CR" : "the head has a bare CR";
-        if (end == rest.len && cr + 1 < end)
-            return "the head has a bare CR";
-        line += end + 1;
+        const uint8_t *lf = memchr(line, '\n', (size_t)(stop - line));
+        const char *wrong = scan_line(line, lf == NULL ? stop : lf, lf != NULL);
+        if (wrong != NULL)
+            return wrong;
+        line = lf == NULL ? stop : lf + 1;
     }
     return NULL;
 }
