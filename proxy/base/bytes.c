@@ -30,7 +30,7 @@ static bool grow(struct bytes *bytes, size_t need)
     return true;
 }
 
-uint8_t *bytes_reserve(struct bytes *bytes, size_t more)
+uint8_t *bytes_grow(struct bytes *bytes, size_t more)
 {
     assert(bytes->len <= bytes->room);
     if (bytes->full)
@@ -45,17 +45,6 @@ uint8_t *bytes_reserve(struct bytes *bytes, size_t more)
         return NULL;
     }
     return bytes->at + bytes->len;
-}
-
-void bytes_add(struct bytes *bytes, struct slice slice)
-{
-    if (slice.len == 0)
-        return;
-    uint8_t *to = bytes_reserve(bytes, slice.len);
-    if (to == NULL)
-        return;
-    memcpy(to, slice.at, slice.len);
-    bytes->len += slice.len;
 }
 
 void bytes_text(struct bytes *bytes, const char *text)

@@ -20,10 +20,25 @@ struct bytes {
 };
 
 void bytes_free(struct bytes *bytes);
+/* bytes_reserve where the room is not there yet. */
+uint8_t *bytes_grow(struct bytes *bytes, size_t more);
 /* Makes room for `more` bytes and returns where they go; NULL when full. The writer adds to
  * `len` what it wrote. */
-uint8_t *bytes_reserve(struct bytes *bytes, size_t more);
-void bytes_add(struct bytes *bytes, struct slice slice);
+static inline uint8_t *bytes_reserve(struct bytes *bytes, size_t more)
+{
+    bool there = bytes->at != NULL && !bytes->full && more <= bytes->room - bytes->len;
+    return there ? bytes->at + bytes->len : bytes_grow(bytes, more);
+}
+static inline void bytes_add(struct bytes *bytes, struct slice slice)
+{
+    if (slice.len == 0)
+        return;
+    uint8_t *to = bytes_reserve(bytes, slice.len);
+    if (to == NULL)
+        return;
+    memcpy(to, slice.at, slice.len);
+    bytes->len += slice.len;
+}
 void bytes_text(struct bytes *bytes, const char *text);
 void bytes_byte(struct bytes *bytes, uint8_t byte);
 void bytes_number(struct bytes *bytes, uint64_t number);
