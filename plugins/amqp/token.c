@@ -2,6 +2,8 @@
  * with. */
 #include "plugins/amqp/token.h"
 
+#include "base/hex.h"
+
 const struct slice token_header = SLICE("shunt-letter");
 
 void token_draw(struct worker *worker, uint8_t token[TOKEN_BYTES])
@@ -11,11 +13,7 @@ void token_draw(struct worker *worker, uint8_t token[TOKEN_BYTES])
 
 void token_write(const uint8_t token[TOKEN_BYTES], uint8_t digits[TOKEN_DIGITS])
 {
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < TOKEN_BYTES; i++) {
-        digits[2 * i] = (uint8_t)hex[token[i] >> 4];
-        digits[2 * i + 1] = (uint8_t)hex[token[i] & 15];
-    }
+    hex_write(digits, token, TOKEN_BYTES);
 }
 
 static int digit(uint8_t byte)

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 
+#include "base/hex.h"
 #include "core/attempt.h"
 #include "core/grpc.h"
 #include "core/snapshot.h"
@@ -113,15 +114,11 @@ static void on_deadline(struct timer *timer)
 /* 32 random hex digits; `at` NULL when memory is out. */
 static struct slice draw_id(struct worker *worker, struct arena *arena)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t random[16], *text = arena_try(arena, 2 * sizeof random + 1);
     if (text == NULL)
         return slice_of(NULL, 0);
     worker_random(worker, random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++) {
-        text[2 * i] = (uint8_t)digits[random[i] >> 4];
-        text[2 * i + 1] = (uint8_t)digits[random[i] & 15];
-    }
+    hex_write(text, random, sizeof random);
     return slice_of(text, 2 * sizeof random);
 }
 
@@ -151,23 +148,41 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     return call;
 }
 
-/* W3C Trace Context §3.2: version 00, a trace and a parent ID that are not all zeros. */
+/* W3C Trace Context §3.2: version 00, a trace, a parent, flags. */
+enum { TRACE_AT = 3, TRACE_LEN = 32, PARENT_AT = 36, PARENT_LEN = 16, TRACEPARENT_LEN = 55 };
+
+/* Neither ID is all zeros. */
 static bool traceparent_valid(struct slice value)
 {
-    if (value.len != 55 || !slice_starts(value, SLICE("00-")) || value.at[35] != '-' ||
-        value.at[52] != '-')
+    if (value.len != TRACEPARENT_LEN || !slice_starts(value, SLICE("00-")) ||
+        value.at[PARENT_AT - 1] != '-' || value.at[PARENT_AT + PARENT_LEN] != '-')
         return false;
     bool trace = false, parent = false;
-    for (size_t i = 3; i < value.len; i++) {
+    for (size_t i = TRACE_AT; i < value.len; i++) {
         uint8_t byte = value.at[i];
-        if (i == 35 || i == 52)
+        if (i == PARENT_AT - 1 || i == PARENT_AT + PARENT_LEN)
             continue;
         if (!((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f')))
             return false;
-        trace |= i < 35 && byte != '0';
-        parent |= i > 35 && i < 52 && byte != '0';
+        trace |= i < PARENT_AT && byte != '0';
+        parent |= i > PARENT_AT && i < PARENT_AT + PARENT_LEN && byte != '0';
     }
     return trace && parent;
+}
+
+/* Random IDs, sampled; `at` NULL when memory is out. */
+static struct slice draw_traceparent(struct worker *worker, struct arena *arena)
+{
+    uint8_t random[(TRACE_LEN + PARENT_LEN) / 2];
+    struct slice text = arena_copy(arena, SLICE("00-................................-"
+                                                "................-01"));
+    if (text.at == NULL)
+        return text;
+    assert(text.len == TRACEPARENT_LEN);
+    worker_random(worker, random, sizeof random);
+    hex_write((uint8_t *)text.at + TRACE_AT, random, TRACE_LEN / 2);
+    hex_write((uint8_t *)text.at + PARENT_AT, random + TRACE_LEN / 2, PARENT_LEN / 2);
+    return text;
 }
 
 /* Passes a trace on, or starts one, so that both sidecars' log lines and both services can be
@@ -181,11 +196,7 @@ static void follow_trace(struct call *call)
     }
     fields_remove(&call->request.fields, FIELD_TRACEPARENT);
     fields_remove(&call->request.fields, FIELD_TRACESTATE);
-    struct slice trace = draw_id(call->worker, &call->arena),
-                 parent = draw_id(call->worker, &call->arena);
-    if (trace.at != NULL && parent.at != NULL)
-        call->traceparent = arena_printf(&call->arena, "00-%.32s-%.16s-01", (const char *)trace.at,
-                                         (const char *)parent.at);
+    call->traceparent = draw_traceparent(call->worker, &call->arena);
     if (call->traceparent.at == NULL ||
         fields_add(&call->request.fields, &call->arena, slice_text("traceparent"),
                    call->traceparent) < 0)
