@@ -1,7 +1,7 @@
 /* Blocks in a chain, each filled from its start; what does not fit opens a new one.
  *
- * Block sizes double up to 32 KiB, so that a small call costs one allocation and a large one
- * few. A thing larger than that gets a block of its own size. Failures: the cap, and malloc;
+ * Block sizes double up to 32 KiB, so that a small thing costs one allocation and a large one
+ * few; with spares the first is one of them, which is enough for most calls. A thing larger than that gets a block of its own size. Failures: the cap, and malloc;
  * both are NULL to the caller.
  */
 #include "base/arena.h"
@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +37,10 @@ void arena_clear(struct arena *arena)
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;
-        free(block);
+        if (arena->spares != NULL && sizeof *block + block->room == SPARE_BYTES)
+            spare_give(arena->spares, block);
+        else
+            free(block);
         block = next;
     }
     arena->blocks = NULL;
@@ -45,13 +49,18 @@ void arena_clear(struct arena *arena)
 
 static struct arena_block *block_add(struct arena *arena, size_t size)
 {
+    const size_t spare = SPARE_BYTES - sizeof(struct arena_block);
+    bool from_spares = arena->blocks == NULL && arena->spares != NULL && size <= spare;
     size_t room = arena->blocks == NULL ? FIRST_BLOCK : arena->blocks->room * 2;
     if (room > LARGEST_BLOCK)
         room = LARGEST_BLOCK;
     if (room < size)
         room = size;
+    if (from_spares)
+        room = spare;
 
-    struct arena_block *block = malloc(sizeof(*block) + room);
+    struct arena_block *block = from_spares ? spare_take(arena->spares)
+                                            : malloc(sizeof(*block) + room);
     if (block == NULL)
         return NULL;
     block->used = 0;
@@ -61,7 +70,8 @@ static struct arena_block *block_add(struct arena *arena, size_t size)
     return block;
 }
 
-void *arena_try(struct arena *arena, size_t size)
+/* As arena_try, of any content. */
+static void *take(struct arena *arena, size_t size)
 {
     assert(arena->used <= arena->cap);
     if (size > arena->cap - arena->used || size > SIZE_MAX / 2)
@@ -78,7 +88,13 @@ void *arena_try(struct arena *arena, size_t size)
     block->used += whole;
     arena->used += size;
     assert(block->used <= block->room);
-    return memset(at, 0, size);
+    return at;
+}
+
+void *arena_try(struct arena *arena, size_t size)
+{
+    void *at = take(arena, size);
+    return at == NULL ? NULL : memset(at, 0, size);
 }
 
 void *arena_get(struct arena *arena, size_t size)
@@ -96,11 +112,12 @@ struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
     if (bytes.len == SIZE_MAX)
         return slice_of(NULL, 0);
-    uint8_t *at = arena_try(arena, bytes.len + 1);
+    uint8_t *at = take(arena, bytes.len + 1);
     if (at == NULL)
         return slice_of(NULL, 0);
     if (bytes.len > 0)
         memcpy(at, bytes.at, bytes.len);
+    at[bytes.len] = '\0';
     return slice_of(at, bytes.len);
 }
 
@@ -112,7 +129,7 @@ struct slice arena_printf(struct arena *arena, const char *format, ...)
     int len = vsnprintf(NULL, 0, format, args);
     assert(len >= 0);
 
-    char *at = arena_try(arena, (size_t)len + 1);
+    char *at = take(arena, (size_t)len + 1);
     if (at != NULL)
         vsnprintf(at, (size_t)len + 1, format, again);
     va_end(again);

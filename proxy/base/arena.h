@@ -1,6 +1,6 @@
 /* Memory that dies all at once: one arena per call, per connection head, per snapshot.
  *
- * Blocks are chained; the first can come from a pool. An arena has a hard cap, so that a peer
+ * Blocks are chained; the first can come from a stock of spares. An arena has a hard cap, so that a peer
  * can never make one call cost more than was decided. Not thread-safe: an arena belongs to
  * whoever owns the thing it serves.
  */
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "base/spares.h"
 
 struct arena_block;
 
@@ -18,9 +19,11 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used;                /* bytes handed out */
     size_t cap;                 /* the most that may ever be handed out */
+    struct spares *spares;      /* where the first block comes from and goes to; NULL: malloc */
 };
 
-/* An empty arena that will hand out at most `cap` bytes. Allocates nothing. */
+/* An empty arena that will hand out at most `cap` bytes. Allocates nothing. Its owner may set
+ * `spares` then: of the same thread, and outliving it. */
 void arena_init(struct arena *arena, size_t cap);
 
 /* Frees everything. The arena is empty and usable afterwards. */

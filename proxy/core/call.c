@@ -127,6 +127,7 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     assert(worker->snapshot != NULL);
     struct arena arena;
     arena_init(&arena, CALL_ARENA_CAP);
+    arena.spares = &worker->spares;
     struct call *call = arena_try(&arena, sizeof *call);
     struct slice message_id = draw_id(worker, &arena);
     if (call == NULL || message_id.at == NULL) {

@@ -424,4 +424,5 @@ void worker_destroy(struct worker *worker)
     if (worker->snapshot != NULL)
         snapshot_release(worker->snapshot);
     timers_clear(&worker->timers);
+    spares_clear(&worker->spares);
 }

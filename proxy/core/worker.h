@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/spares.h"
 #include "base/timer.h"
 #include "core/task.h"
 
@@ -42,6 +43,7 @@ struct worker {
     struct clock clock;
     struct timers timers;
     struct net *net;
+    struct spares spares;      /* memory of calls, and of what waits to be written */
     struct list tasks;         /* of struct task: this turn's */
     struct list calls;         /* of struct call */
     struct snapshot *snapshot; /* held: what new calls use; NULL before the first */

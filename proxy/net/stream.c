@@ -26,10 +26,21 @@ static void on_dial_timeout(struct timer *timer);
 
 /* --- the end -------------------------------------------------------------------------------- */
 
+/* The queue's memory goes; a block of the usual size to the next that needs one. */
+static void empty_queue(struct stream *stream)
+{
+    struct bytes *queue = &stream->queue;
+    if (queue->room == SPARE_BYTES) {
+        spare_give(&stream->worker->spares, queue->at);
+        queue->at = NULL;
+    }
+    bytes_free(queue);
+    stream->sent = 0;
+}
+
 static void drop_output(struct stream *stream)
 {
-    bytes_free(&stream->queue);
-    stream->sent = 0;
+    empty_queue(stream);
     list_leave(&stream->flush.link);
     worker_timer_stop(stream->worker, &stream->dialling);
 }
@@ -104,8 +115,7 @@ static void offer_queue(struct stream *stream)
         await_room(stream);
         return;
     }
-    bytes_free(&stream->queue);
-    stream->sent = 0;
+    empty_queue(stream);
 }
 
 /* Offers what is queued; once nothing is left, the half close that waited for that. */
@@ -134,16 +144,20 @@ static void on_flush(struct task *task)
     drain(stream);
 }
 
+/* All the parts but the first `skip` bytes of them. */
 static void enqueue(struct stream *stream, const struct iovec *parts, int count, size_t skip)
 {
+    struct bytes *queue = &stream->queue;
+    if (queue->at == NULL && (queue->at = spare_take(&stream->worker->spares)) != NULL)
+        queue->room = SPARE_BYTES;
     for (int i = 0; i < count; i++) {
         size_t gone = skip < parts[i].iov_len ? skip : parts[i].iov_len;
         skip -= gone;
-        bytes_add(&stream->queue,
+        bytes_add(queue,
                   slice_of((const uint8_t *)parts[i].iov_base + gone, parts[i].iov_len - gone));
     }
     assert(skip == 0);
-    if (stream->queue.full)
+    if (queue->full)
         stream_fail(stream, -ENOMEM);
 }
 
@@ -164,10 +178,8 @@ static void write_now(struct stream *stream, const struct iovec *parts, int coun
         return;
     size_t from_queue = taken < before ? taken : before;
     stream->sent += from_queue;
-    if (unsent(stream) == 0) {
-        bytes_free(&stream->queue);
-        stream->sent = 0;
-    }
+    if (unsent(stream) == 0)
+        empty_queue(stream);
     enqueue(stream, parts, count, taken - from_queue);
     if (!stream->closing && unsent(stream) > 0)
         await_room(stream);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -86,9 +87,53 @@ static void large_things_get_blocks_of_their_own(void **state)
     arena_clear(&arena);
 }
 
+static void the_first_block_comes_from_spares_and_goes_back(void **state)
+{
+    (void)state;
+    struct spares spares = { 0 };
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    arena.spares = &spares;
+    spare_give(&spares, malloc(SPARE_BYTES));
+    int kept = spares.count;
+    memset(arena_get(&arena, 64), 0xff, 64);
+    assert_int_equal(spares.count, 0);
+    assert_non_null(arena_get(&arena, 2 * SPARE_BYTES)); /* is no spare */
+    arena_clear(&arena);
+    assert_int_equal(spares.count, kept);
+    uint8_t *again = arena_get(&arena, 64);
+    for (size_t i = 0; i < 64; i++)
+        assert_int_equal(again[i], 0);
+    arena_clear(&arena);
+    spares_clear(&spares);
+    assert_int_equal(spares.count, 0);
+}
+
+static void spares_are_bounded(void **state)
+{
+    (void)state;
+    struct spares spares = { 0 };
+    int most = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        spare_give(&spares, malloc(SPARE_BYTES));
+        most = spares.count > most ? spares.count : most;
+    }
+    assert_true(most <= 64);
+    for (unsigned i = 0; i < 100; i++) {
+        void *block = spare_take(&spares);
+        assert_non_null(block);
+        memset(block, 0xff, SPARE_BYTES);
+        free(block);
+    }
+    assert_int_equal(spares.count, 0);
+    spares_clear(&spares);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_block_comes_from_spares_and_goes_back),
+        cmocka_unit_test(spares_are_bounded),
         cmocka_unit_test(memory_is_aligned_zeroed_and_apart),
         cmocka_unit_test(the_cap_holds_to_the_byte),
         cmocka_unit_test(a_cleared_arena_allocates_nothing),
