@@ -64,6 +64,17 @@ enum field_name field_token(struct slice name)
     }
 }
 
+struct slice field_name_text(enum field_name token)
+{
+    static const struct slice names[FIELD_NAMES_COUNT] = {
+#define X(token, text) [FIELD_##token] = { .at = (const uint8_t *)(text), .len = sizeof(text) - 1 },
+        FIELD_NAMES(X)
+#undef X
+    };
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    return names[token];
+}
+
 static int grow(struct fields *fields, struct arena *arena)
 {
     uint32_t cap = fields->cap == 0 ? FIRST_CAP : fields->cap * 2;
@@ -78,15 +89,20 @@ static int grow(struct fields *fields, struct arena *arena)
     return 0;
 }
 
-int fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
+static int append(struct fields *fields, struct arena *arena, struct field field)
 {
     assert(fields->count <= fields->cap);
     if (fields->count == fields->cap && grow(fields, arena) != 0)
         return -1;
-    fields->at[fields->count++] =
-        (struct field){ .name = name, .value = value, .token = field_token(name) };
-    fields->bytes += name.len + value.len;
+    fields->at[fields->count++] = field;
+    fields->bytes += field.name.len + field.value.len;
     return 0;
+}
+
+int fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
+{
+    return append(fields, arena,
+                  (struct field){ .name = name, .value = value, .token = field_token(name) });
 }
 
 int fields_add_copy(struct fields *fields, struct arena *arena, struct slice name,
@@ -97,6 +113,16 @@ int fields_add_copy(struct fields *fields, struct arena *arena, struct slice nam
     if (name_copy.at == NULL || value_copy.at == NULL)
         return -1;
     return fields_add(fields, arena, name_copy, value_copy);
+}
+
+int fields_add_known(struct fields *fields, struct arena *arena, enum field_name token,
+                     struct slice name, struct slice value)
+{
+    name = token == FIELD_OTHER ? arena_copy(arena, name) : field_name_text(token);
+    value = arena_copy(arena, value);
+    if (name.at == NULL || value.at == NULL)
+        return -1;
+    return append(fields, arena, (struct field){ .name = name, .value = value, .token = token });
 }
 
 static const struct field *find_from(const struct fields *fields, uint32_t from,

@@ -65,6 +65,7 @@ enum field_name {
 struct field {
     struct slice name, value;
     enum field_name token;
+    bool secret; /* never to be indexed, as its sender said (RFC 7541 §6.2.3) */
 };
 
 struct fields {
@@ -75,6 +76,8 @@ struct fields {
 
 /* The token of a name, whatever its case. */
 enum field_name field_token(struct slice name);
+/* The name of a token in lower case; for FIELD_OTHER there is none. */
+struct slice field_name_text(enum field_name token);
 
 /* Adds at the end; the slices must outlive the list. -1 when the arena is at its cap. */
 int fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
@@ -82,6 +85,10 @@ int fields_add(struct fields *fields, struct arena *arena, struct slice name, st
 /* The same after copying both into the arena. */
 int fields_add_copy(struct fields *fields, struct arena *arena, struct slice name,
                     struct slice value) __attribute__((warn_unused_result));
+
+/* The same for a name in lower case of which the token is known: only what has none is copied. */
+int fields_add_known(struct fields *fields, struct arena *arena, enum field_name token,
+                     struct slice name, struct slice value) __attribute__((warn_unused_result));
 
 /* The first field of that name at or after index `from`, or NULL. */
 const struct field *fields_find(const struct fields *fields, enum field_name token);

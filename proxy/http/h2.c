@@ -57,6 +57,8 @@ static void leave(struct h2_stream *stream, uint32_t error)
 {
     struct h2 *h2 = stream->h2;
     assert(h2 != NULL && h2->count > 0);
+    if (h2->heading == stream)
+        h2->heading = NULL;
     list_leave(&stream->link);
     h2->count--;
     stream->h2 = NULL;
@@ -92,6 +94,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
     struct h2 *h2 = own;
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
+    h2->heading = stream;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     if (stream != NULL) {
@@ -107,6 +110,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     h2_join(h2, stream, frame->hd.stream_id);
+    h2->heading = stream;
     return nghttp2_session_set_stream_user_data(session, stream->id, stream);
 }
 
@@ -114,12 +118,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *own)
 {
-    (void)flags;
+    (void)session;
     struct h2 *h2 = own;
-    struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (stream == NULL || stream->block.arena == NULL)
+    struct h2_stream *stream = h2->heading;
+    if (stream == NULL || stream->id != frame->hd.stream_id || stream->block.arena == NULL)
         return 0;
-    h2_block_add(&stream->block, slice_of(name, name_len), slice_of(value, value_len));
+    h2_block_add(&stream->block, slice_of(name, name_len), slice_of(value, value_len),
+                 (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
     if (stream->block.bytes / LEAST_BLOCK_BOMB < stream->block.bytes_max)
         return 0;
     observe_event(h2->worker, "h2_flood_header");

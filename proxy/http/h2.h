@@ -82,10 +82,11 @@ struct h2 {
     struct stream *stream;
     nghttp2_session *session;
     struct task flush;
-    struct h2_lines lines; /* for what is being said */
-    struct list streams;   /* of struct h2_stream */
-    unsigned count;        /* of them */
-    int32_t highest;       /* the latest stream that the peer began */
+    struct h2_lines lines;     /* for what is being said */
+    struct list streams;       /* of struct h2_stream */
+    unsigned count;            /* of them */
+    struct h2_stream *heading; /* whose block is coming in; NULL: nobody's */
+    int32_t highest;           /* the latest stream that the peer began */
     int32_t excused[H2_EXCUSED];
     unsigned excuses;
     struct h2_allowance used[H2_NUISANCES];

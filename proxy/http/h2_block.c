@@ -41,16 +41,15 @@ static void take_once(struct h2_block *block, struct slice *place, struct slice 
 
 static void take_pseudo(struct h2_block *block, struct slice name, struct slice value)
 {
-    struct {
-        const char *name;
-        struct slice *place;
+    const struct {
+        struct slice name, *place;
     } rows[] = {
-        { ":method", &block->method }, { ":scheme", &block->scheme },
-        { ":path", &block->path },     { ":authority", &block->authority },
-        { ":status", &block->status },
+        { SLICE(":method"), &block->method }, { SLICE(":scheme"), &block->scheme },
+        { SLICE(":path"), &block->path },     { SLICE(":authority"), &block->authority },
+        { SLICE(":status"), &block->status },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (slice_is(name, rows[i].name)) {
+        if (slice_equal(name, rows[i].name)) {
             take_once(block, rows[i].place, value, "a pseudo-header field is repeated");
             return;
         }
@@ -58,12 +57,21 @@ static void take_pseudo(struct h2_block *block, struct slice name, struct slice 
     judge(block, HEAD_BAD, "a pseudo-header field is unknown");
 }
 
-static void take_field(struct h2_block *block, struct slice name, struct slice value)
+static void keep_field(struct h2_block *block, enum field_name token, struct slice name,
+                       struct slice value, bool secret)
 {
-    switch (field_aside(field_token(name))) {
+    if (fields_add_known(&block->fields, block->arena, token, name, value) != 0)
+        judge(block, HEAD_TOO_LARGE, "the fields are too large");
+    else
+        block->fields.at[block->fields.count - 1].secret = secret;
+}
+
+static void take_field(struct h2_block *block, struct slice name, struct slice value, bool secret)
+{
+    enum field_name token = field_token(name);
+    switch (field_aside(token)) {
     case ASIDE_NONE:
-        if (fields_add_copy(&block->fields, block->arena, name, value) != 0)
-            judge(block, HEAD_TOO_LARGE, "the fields are too large");
+        keep_field(block, token, name, value, secret);
         break;
     case ASIDE_HOST:
         take_once(block, &block->host, value, "there are several Host fields");
@@ -87,7 +95,7 @@ static void take_field(struct h2_block *block, struct slice name, struct slice v
     }
 }
 
-void h2_block_add(struct h2_block *block, struct slice name, struct slice value)
+void h2_block_add(struct h2_block *block, struct slice name, struct slice value, bool secret)
 {
     assert(block->arena != NULL && name.len > 0);
     block->bytes += name.len + value.len;
@@ -101,7 +109,7 @@ void h2_block_add(struct h2_block *block, struct slice name, struct slice value)
     else if (name.at[0] == ':')
         take_pseudo(block, name, value);
     else
-        take_field(block, name, value);
+        take_field(block, name, value, secret);
 }
 
 /* --- judging ---------------------------------------------------------------------------------- */
@@ -261,8 +269,16 @@ void h2_lines_free(struct h2_lines *lines)
     *lines = (struct h2_lines){ 0 };
 }
 
+/* Each call has a new value of these: in the tables of a connection they would only push out what
+ * comes again. */
+static bool is_fresh(enum field_name token)
+{
+    return token == FIELD_TRACEPARENT || token == FIELD_SHUNT_MESSAGE_ID ||
+           token == FIELD_SHUNT_DEADLINE;
+}
+
 /* Names that are not literals of ours are put into lower case by nghttp2, which copies them. */
-static void add(struct h2_lines *lines, struct slice name, struct slice value)
+static void add_field(struct h2_lines *lines, const struct field *field)
 {
     if (lines->count == lines->room) {
         lines->room = lines->room > 0 ? 2 * lines->room : 32;
@@ -270,24 +286,32 @@ static void add(struct h2_lines *lines, struct slice name, struct slice value)
         if (lines->at == NULL)
             abort();
     }
+    struct slice name = field->name, value = field->value;
+    bool unindexed = field->secret || is_fresh(field->token);
     lines->at[lines->count++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.at,
         .namelen = name.len,
         .value = (uint8_t *)(uintptr_t)(value.len > 0 ? value.at : (const uint8_t *)""),
         .valuelen = value.len,
+        .flags = unindexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
     };
+}
+
+static void add(struct h2_lines *lines, struct slice name, struct slice value)
+{
+    add_field(lines, &(struct field){ .name = name, .value = value });
 }
 
 static void add_all(struct h2_lines *lines, const struct fields *fields)
 {
     for (uint32_t i = 0; i < fields->count; i++)
-        add(lines, fields->at[i].name, fields->at[i].value);
+        add_field(lines, &fields->at[i]);
 }
 
 static void add_own(struct h2_lines *lines)
 {
     for (unsigned i = 0; i < lines->own.count; i++)
-        add(lines, lines->own.at[i].name, lines->own.at[i].value);
+        add_field(lines, &lines->own.at[i]);
 }
 
 static void add_status(struct h2_lines *lines, int status)

@@ -31,8 +31,8 @@ struct h2_block {
 
 void h2_block_start(struct h2_block *block, struct arena *arena, size_t fields_max,
                     size_t bytes_max);
-/* One line of it, copied. */
-void h2_block_add(struct h2_block *block, struct slice name, struct slice value);
+/* One line of it, copied; `secret`: its sender never wants it indexed. */
+void h2_block_add(struct h2_block *block, struct slice name, struct slice value, bool secret);
 
 /* A whole block as a request; `ends`: nothing follows it. */
 enum head_verdict h2_block_request(struct h2_block *block, bool ends, struct head *request);

@@ -32,10 +32,12 @@ static void add_all(struct bytes *out, const struct fields *fields)
         add(out, fields->at[i].name, fields->at[i].value);
 }
 
-static void own(struct own_fields *fields, struct slice name, struct slice value)
+static struct field *own(struct own_fields *fields, struct slice name, struct slice value)
 {
     assert(fields->count < OWN_FIELDS);
-    fields->at[fields->count++] = (struct field){ .name = name, .value = value };
+    struct field *field = &fields->at[fields->count++];
+    *field = (struct field){ .name = name, .value = value };
+    return field;
 }
 
 /* RFC 9110 §7.6.3. */
@@ -215,7 +217,7 @@ static void own_origin(const struct head *response, const struct answer_terms *t
     if (terms->forwarded)
         own(fields, SLICE("Via"), via_text(response));
     if (terms->message_id.len > 0 && fields_find(given, FIELD_SHUNT_MESSAGE_ID) == NULL)
-        own(fields, SLICE("Shunt-Message-Id"), terms->message_id);
+        own(fields, SLICE("Shunt-Message-Id"), terms->message_id)->token = FIELD_SHUNT_MESSAGE_ID;
 }
 
 static void own_fields_of_response(const struct head *response, const struct answer_terms *terms,

@@ -14,7 +14,8 @@ static void gather(struct h2_block *block, struct arena *arena, const char *line
     h2_block_start(block, arena, 8, 400);
     while (*lines != '\0') {
         size_t end = strcspn(lines, "\n"), colon = 1 + strcspn(lines + 1, ":");
-        h2_block_add(block, slice_of(lines, colon), slice_of(lines + colon + 2, end - colon - 2));
+        h2_block_add(block, slice_of(lines, colon), slice_of(lines + colon + 2, end - colon - 2),
+                     false);
         lines += end + (lines[end] == '\n');
     }
 }
@@ -153,7 +154,7 @@ static void fields(void **state)
     struct h2_block block;
     gather(&block, &arena, GET);
     static const uint8_t much[400] = { 0 };
-    h2_block_add(&block, SLICE("x"), slice_of(much, sizeof much));
+    h2_block_add(&block, SLICE("x"), slice_of(much, sizeof much), false);
     struct head head;
     assert_int_equal(h2_block_request(&block, true, &head), HEAD_TOO_LARGE);
     assert_true(block.bytes > 400);
