@@ -1,120 +1,148 @@
-/* A binary heap of pointers, each timer knowing its place, so that moving and stopping one needs
- * no search.
+/* A hierarchical wheel: a timer's level is that of the highest of six bits in which its moment
+ * differs from the one that was reached, its slot is those six bits of its moment. So whatever is
+ * on a lower level comes sooner, and on each level the lowest slot in use comes first.
  *
- * Happy path: start puts a timer at the end and lets it rise; run takes the first as long as it
- * is due. A start in the middle of run is never due in the same run, so a timer that starts
- * itself again cannot keep the loop from its work. Failure: only growth allocates, a few bytes
- * per timer, and aborts when memory is out.
+ * Happy path: start puts a timer before the others of its slot; most are stopped again. Run goes
+ * from slot to slot: those of the lowest level hold one millisecond and fire, those above are
+ * dealt out again to lower levels. A start in the middle of run is never due in the same run, so
+ * a timer that starts itself again cannot keep the loop from its work. Failure: none.
  */
 #include "base/timer.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { FIRST_CAP = 64 };
+enum { BITS = 6 };
 
-void timers_clear(struct timers *timers)
+_Static_assert(TIMER_SLOTS == 1 << BITS && TIMER_LEVELS * BITS >= 64, "each moment has its slot");
+
+static unsigned level_of(uint64_t reached_ms, uint64_t due_ms)
 {
-    for (uint32_t i = 0; i < timers->count; i++)
-        timers->heap[i]->place = 0;
-    free(timers->heap);
-    *timers = (struct timers){ .now_ms = timers->now_ms };
+    uint64_t differs = reached_ms ^ due_ms;
+    return differs == 0 ? 0 : (63 - (unsigned)__builtin_clzll(differs)) / BITS;
 }
 
-static void put(struct timers *timers, uint32_t at, struct timer *timer)
+static void put(struct timers *timers, struct timer *timer)
 {
-    assert(at < timers->count);
-    timers->heap[at] = timer;
-    timer->place = at + 1;
+    assert(timer->due_ms >= timers->reached_ms);
+    unsigned level = level_of(timers->reached_ms, timer->due_ms);
+    unsigned slot = (unsigned)(timer->due_ms >> (level * BITS)) % TIMER_SLOTS;
+    struct timer **head = &timers->slots[level][slot];
+    timers->used[level] |= (uint64_t)1 << slot;
+    timer->next = *head;
+    timer->place = head;
+    if (timer->next != NULL)
+        timer->next->place = &timer->next;
+    *head = timer;
 }
 
-static void rise(struct timers *timers, struct timer *timer, uint32_t at)
+static bool is_head(const struct timers *timers, struct timer *const *place)
 {
-    while (at > 0) {
-        uint32_t parent = (at - 1) / 2;
-        if (timers->heap[parent]->due_ms <= timer->due_ms)
-            break;
-        put(timers, at, timers->heap[parent]);
-        at = parent;
-    }
-    put(timers, at, timer);
+    struct timer *const *first = &timers->slots[0][0];
+    return place >= first && place < first + TIMER_LEVELS * TIMER_SLOTS;
 }
 
-static void sink(struct timers *timers, struct timer *timer, uint32_t at)
+/* A slot that has become empty is out of use. */
+static void free_slot(struct timers *timers, struct timer *const *head)
 {
-    for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= timers->count)
-            break;
-        if (child + 1 < timers->count &&
-            timers->heap[child + 1]->due_ms < timers->heap[child]->due_ms)
-            child++;
-        if (timers->heap[child]->due_ms >= timer->due_ms)
-            break;
-        put(timers, at, timers->heap[child]);
-        at = child;
-    }
-    put(timers, at, timer);
-}
-
-static void grow(struct timers *timers)
-{
-    uint32_t cap = timers->cap == 0 ? FIRST_CAP : timers->cap * 2;
-    assert(cap > timers->cap);
-    struct timer **heap = realloc(timers->heap, cap * sizeof(*heap));
-    if (heap == NULL) {
-        fprintf(stderr, "shunt: out of memory for %u timers\n", cap);
-        abort();
-    }
-    timers->heap = heap;
-    timers->cap = cap;
-}
-
-void timer_start(struct timers *timers, struct timer *timer, uint64_t after_ms)
-{
-    assert(timer->on_timer != NULL);
-    timer_stop(timers, timer);
-
-    uint64_t after = after_ms == 0 ? 1 : after_ms;
-    timer->due_ms = after > UINT64_MAX - 1 - timers->now_ms ? UINT64_MAX - 1
-                                                            : timers->now_ms + after;
-    if (timers->count == timers->cap)
-        grow(timers);
-    timers->count++;
-    rise(timers, timer, timers->count - 1);
+    size_t number = (size_t)(head - &timers->slots[0][0]);
+    assert(is_head(timers, head) && *head == NULL);
+    timers->used[number / TIMER_SLOTS] &= ~((uint64_t)1 << number % TIMER_SLOTS);
 }
 
 void timer_stop(struct timers *timers, struct timer *timer)
 {
     if (!timer_running(timer))
         return;
-    uint32_t at = timer->place - 1;
-    assert(at < timers->count && timers->heap[at] == timer);
+    assert(*timer->place == timer);
+    *timer->place = timer->next;
+    if (timer->next != NULL)
+        timer->next->place = timer->place;
+    else if (is_head(timers, timer->place))
+        free_slot(timers, timer->place);
+    timer->next = NULL;
+    timer->place = NULL;
+}
 
-    timer->place = 0;
-    struct timer *last = timers->heap[--timers->count];
-    if (last == timer)
-        return;
-    if (at > 0 && timers->heap[(at - 1) / 2]->due_ms > last->due_ms)
-        rise(timers, last, at);
-    else
-        sink(timers, last, at);
+void timers_clear(struct timers *timers)
+{
+    for (unsigned level = 0; level < TIMER_LEVELS; level++) {
+        for (unsigned slot = 0; slot < TIMER_SLOTS; slot++) {
+            while (timers->slots[level][slot] != NULL)
+                timer_stop(timers, timers->slots[level][slot]);
+        }
+        assert(timers->used[level] == 0);
+    }
+}
+
+void timer_start(struct timers *timers, struct timer *timer, uint64_t after_ms)
+{
+    assert(timer->on_timer != NULL && timers->now_ms >= timers->reached_ms);
+    timer_stop(timers, timer);
+    uint64_t after = after_ms == 0 ? 1 : after_ms;
+    timer->due_ms = after > UINT64_MAX - 1 - timers->now_ms ? UINT64_MAX - 1
+                                                            : timers->now_ms + after;
+    put(timers, timer);
+}
+
+/* When that slot begins. */
+static uint64_t moment_of(const struct timers *timers, unsigned level, unsigned slot)
+{
+    uint64_t within = level + 1 < TIMER_LEVELS ? ((uint64_t)1 << ((level + 1) * BITS)) - 1
+                                               : UINT64_MAX;
+    return (timers->reached_ms & ~within) | ((uint64_t)slot << (level * BITS));
+}
+
+/* The first slot in use. */
+static bool first_slot(const struct timers *timers, unsigned *level, unsigned *slot)
+{
+    for (*level = 0; *level < TIMER_LEVELS; (*level)++) {
+        if (timers->used[*level] != 0) {
+            *slot = (unsigned)__builtin_ctzll(timers->used[*level]);
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t timers_next(const struct timers *timers)
 {
-    return timers->count == 0 ? UINT64_MAX : timers->heap[0]->due_ms;
+    unsigned level, slot;
+    return first_slot(timers, &level, &slot) ? moment_of(timers, level, slot) : UINT64_MAX;
+}
+
+static void fire(struct timers *timers, struct timer **head)
+{
+    while (*head != NULL) {
+        struct timer *timer = *head;
+        assert(timer->due_ms == timers->reached_ms);
+        timer_stop(timers, timer);
+        timer->on_timer(timer);
+    }
+}
+
+static void deal_out(struct timers *timers, struct timer **head)
+{
+    struct timer *rest = *head;
+    *head = NULL;
+    free_slot(timers, head);
+    while (rest != NULL) {
+        struct timer *timer = rest;
+        rest = timer->next;
+        put(timers, timer);
+    }
 }
 
 void timers_run(struct timers *timers, uint64_t now_ms)
 {
-    assert(now_ms >= timers->now_ms);
+    assert(now_ms >= timers->now_ms && timers->now_ms >= timers->reached_ms);
     timers->now_ms = now_ms;
-    while (timers_next(timers) <= now_ms) {
-        struct timer *timer = timers->heap[0];
-        timer_stop(timers, timer);
-        timer->on_timer(timer);
-        assert(timers->now_ms >= now_ms);
+    unsigned level, slot;
+    while (first_slot(timers, &level, &slot) && moment_of(timers, level, slot) <= now_ms) {
+        timers->reached_ms = moment_of(timers, level, slot);
+        if (level == 0)
+            fire(timers, &timers->slots[0][slot]);
+        else
+            deal_out(timers, &timers->slots[level][slot]);
     }
+    timers->reached_ms = now_ms;
 }

@@ -1,30 +1,37 @@
 /* Timers of one loop, on whatever clock that loop has.
  *
- * A heap of its own beside the loop: the loop asks for the next moment, and tells it how late
+ * A wheel of its own beside the loop: the loop asks for the next moment, and tells it how late
  * it is. Thereby a test that owns the clock owns every timeout in the program. Times are
  * milliseconds on a monotonic clock. Owned and called by one worker's thread; starting and
- * stopping are O(log n) and never allocate after growth.
+ * stopping cost the same however many there are, and nothing here allocates.
  */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct timer {
     void (*on_timer)(struct timer *timer);
     uint64_t due_ms;
-    uint32_t place; /* in the heap, counted from 1; 0: not started */
+    struct timer *next;   /* in its slot */
+    struct timer **place; /* what points to it; NULL: not started */
 };
 
+#define TIMER_LEVELS 11 /* of six bits each: all that a moment has */
+#define TIMER_SLOTS  64
+
+/* Zeroed: none runs. */
 struct timers {
-    struct timer **heap; /* heap[0] is due first */
-    uint32_t count, cap;
+    struct timer *slots[TIMER_LEVELS][TIMER_SLOTS];
+    uint64_t used[TIMER_LEVELS]; /* bit by bit the slots that hold timers */
+    uint64_t reached_ms;         /* all that was due by then has fired */
     /* what starting counts from: as of the last timers_run, or moved on by the loop's owner */
     uint64_t now_ms;
 };
 
-/* Stops all of them and frees the heap. */
+/* Stops all of them. */
 void timers_clear(struct timers *timers);
 
 /* Fires once, `after_ms` from the loop's current time; 0 counts as 1, so that no timer comes
@@ -35,12 +42,14 @@ void timer_stop(struct timers *timers, struct timer *timer);
 
 static inline bool timer_running(const struct timer *timer)
 {
-    return timer->place != 0;
+    return timer->place != NULL;
 }
 
-/* When the next timer is due, or UINT64_MAX. */
+/* When timers_run has to be called next, or UINT64_MAX: not after the first timer is due, perhaps
+ * a little before. */
 uint64_t timers_next(const struct timers *timers);
-/* Sets the time and fires all that is due. A timer may start and stop timers, itself included. */
+/* Sets the time and fires all that is due, in the order of their moments. A timer may start and
+ * stop timers, itself included. */
 void timers_run(struct timers *timers, uint64_t now_ms);
 
 #endif

@@ -1,10 +1,11 @@
 """Whom we compare with, each set up as its own manual would have it for this job: one worker, keep-alive on both
 sides, no log of calls."""
 import os
+import re
 import shutil
 import subprocess
 
-from support.places import BUILD, ROOT, free_port
+from support.places import BUILD, ROOT, free_port, shunt_binary
 from support.process import Process
 from support.shunt import Shunt
 from support.waiting import wait_listening, wait_until
@@ -19,7 +20,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
+  upstream origin {{ server 127.0.0.1:{origin}; keepalive 1024; keepalive_requests 1000000000; }}
   server {{ listen 127.0.0.1:{port}; location / {{
     proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
 }}
@@ -45,7 +46,14 @@ backend origin
 SYNC = """
 service = "bench"; admin = {{ address = "127.0.0.1:@ADMIN@"; }}; log = {{ calls = {calls}; }};
 listeners = ( {{ name = "in"; address = "127.0.0.1:{port}"; host = "origin"; }} );
-upstreams = ( {{ name = "origin"; endpoints = ( "127.0.0.1:{origin}" ); }} );
+upstreams = ( {{ name = "origin"; endpoints = ( "127.0.0.1:{origin}" ); connections = 4096; }} );
+routes = ( {{ name = "all"; style = "sync"; sync = {{ upstream = "origin"; }}; }} );
+"""
+
+H2 = """
+service = "bench"; admin = {{ address = "127.0.0.1:@ADMIN@"; }}; log = {{ calls = false; }};
+listeners = ( {{ name = "in"; address = "127.0.0.1:{port}"; host = "origin"; }} );
+upstreams = ( {{ name = "origin"; endpoints = ( "127.0.0.1:{origin}" ); protocol = "h2"; }} );
 routes = ( {{ name = "all"; style = "sync"; sync = {{ upstream = "origin"; }}; }} );
 """
 
@@ -102,6 +110,17 @@ def compiled(name, *more):
     return binary
 
 
+def routes_program():
+    """routes.c with everything of Shunt but its main."""
+    subprocess.run(["make", "-C", ROOT, "--no-print-directory", "build/release/shunt.a"], check=True,
+                   stdout=subprocess.DEVNULL)
+    libraries = subprocess.run(["pkg-config", "--libs", "libuv", "libnghttp2", "libconfig", "libcares", "libpcre2-8",
+                                "jansson"], check=True, capture_output=True, text=True).stdout.split()
+    llhttp = subprocess.run(["pkg-config", "--libs", "libllhttp"], check=False, capture_output=True,
+                            text=True).stdout.split()
+    return compiled("routes", "-g", ROOT / "build" / "release" / "shunt.a", *libraries, *llhttp, "-lm", "-pthread")
+
+
 class Contender:
     """A process that listens on a port of its own; ended with `stop`."""
 
@@ -152,6 +171,23 @@ def haproxy(folder, upstream):
     return Contender("haproxy", folder, ["haproxy", "-db", "-q", "-f", file], port)
 
 
+def nghttpx(folder, upstream, protocol):
+    """`protocol`: of the service behind it, "h2" or "http/1.1"; clients choose their own."""
+    port = free_port()
+    return Contender("nghttpx", folder, [
+        "nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls",
+        f"--backend=127.0.0.1,{upstream};;proto={protocol}", "--workers=1", "--errorlog-file=nghttpx.log",
+        "--pid-file=nghttpx.pid"], port)
+
+
+def nghttpd(folder, answer=1024):
+    """A service of HTTP/2: a file to GET, and for POSTs the same with a trailer, as gRPC ends."""
+    port = free_port()
+    (folder / "answer").write_bytes(b"x" * answer)
+    return Contender("nghttpd", folder, ["nghttpd", "--no-tls", f"--htdocs={folder}", "--trailer=grpc-status: 0",
+                                         "-a", "127.0.0.1", port], port)
+
+
 class Sidecar(Shunt):
     """A Shunt that is ready; `port` is its listener's."""
 
@@ -160,6 +196,22 @@ class Sidecar(Shunt):
         super().__init__(name, folder, config.format(port=self.port, **words))
         self.start()
         self.pid = self.process.pid
+
+
+class Counted(Sidecar):
+    """One whose instructions are counted."""
+
+    def start(self, ready=True, seconds=60):
+        self._count = self.folder / f"{self.name}.callgrind"
+        self.process = Process(self.name, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self._count}",
+                                           shunt_binary(), "run", "-c", self.file], self.folder, self.env)
+        self.wait_ready(seconds)
+        return self
+
+    def instructions(self):
+        """All of its life's; it ends with that."""
+        self.process.stop()
+        return int(re.search(r"^(?:summary|totals): (\d+)", self._count.read_text(), re.M)[1])
 
 
 def amqplib():

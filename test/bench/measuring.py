@@ -3,28 +3,26 @@
 Absolute numbers of a shared machine mean little, so nothing here reports one: contenders take turns within each
 round, and what is kept is the ratio of two that ran side by side."""
 import json
-import os
 import re
 import statistics
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.places import ROOT
 from support.process import descendants
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 def cpu_seconds(*pids):
-    """User and system time so far of these processes and of all that came of them."""
+    """User and system time so far of these processes, of all that came of them and of all their threads."""
     family = {one for pid in pids for one in (pid, *descendants(pid))}
-    return sum(_ticks(pid) for pid in family) / TICKS
+    return sum(_nanoseconds(pid) for pid in family) / 1e9
 
 
-def _ticks(pid):
-    fields = Path("/proc", str(pid), "stat").read_text(errors="replace").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _nanoseconds(pid):
+    """From the scheduler: `stat` counts in hundredths of a second, too coarse for a thousand calls."""
+    return sum(int(task.read_text().split()[0]) for task in Path("/proc", str(pid), "task").glob("*/schedstat"))
 
 
 def resident_mb(pid):
@@ -65,17 +63,24 @@ def load(port, path, connections, seconds, post, *pids):
     return Sample(int(count), float(took), used)
 
 
-def trickle(port, rate, connections, seconds, *pids):
-    """h2load's load at a fixed rate, over HTTP/1.1; what it cost these processes."""
-    command = ["h2load", "--h1", "-t1", f"-c{connections}", f"--rps={rate // connections}", f"-D{seconds}"]
-    before = cpu_seconds(*pids)
-    done = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True,
-                          timeout=seconds + 60)
-    used = cpu_seconds(*pids) - before
+def h2load(port, path, options, seconds, *pids):
+    """h2load's load; what it cost these processes, and how long a call took. A failure spoils the measurement."""
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        command = ["h2load", "-t1", f"-D{seconds}", f"--log-file={log.name}", *options]
+        before = cpu_seconds(*pids)
+        done = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True,
+                              timeout=seconds + 60)
+        used = cpu_seconds(*pids) - before
+        took = sorted(int(line.split(b"\t")[2]) for line in log)
     count, good = re.search(r"(\d+) done, (\d+) succeeded", done.stdout).groups()
     if count != good:
         raise AssertionError(f"port {port}: {good} of {count} requests succeeded")
-    return Sample(int(count), seconds, used)
+    return Sample(int(count), seconds, used, took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000)
+
+
+def trickle(port, rate, connections, seconds, *pids):
+    """h2load's load at a fixed rate, over HTTP/1.1."""
+    return h2load(port, "/", ["--h1", f"-c{connections}", f"--rps={rate // connections}"], seconds, *pids)
 
 
 def program(*command, seconds=60):

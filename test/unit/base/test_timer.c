@@ -42,7 +42,7 @@ static void fires_once_when_due(void **state)
     assert_true(timers_next(&timers) == UINT64_MAX);
     timer_start(&timers, &alarm.timer, 50);
     assert_true(timer_running(&alarm.timer));
-    assert_int_equal(timers_next(&timers), 150);
+    assert_in_range(timers_next(&timers), 101, 150);
 
     timers_run(&timers, 149);
     assert_int_equal(alarm.times, 0);
@@ -144,6 +144,54 @@ static void any_order_of_starts_and_stops(void **state)
     timers_clear(&timers);
 }
 
+/* From one moment that timers_next tells to the next, whatever is far away and whatever is near:
+ * each comes at its very moment, and there are few moments more than timers. */
+static void each_comes_at_its_moment(void **state)
+{
+    (void)state;
+    enum { MANY = 400 };
+    struct timers timers = { .now_ms = 123456789, .reached_ms = 123456789 };
+    static struct alarm alarms[MANY];
+    unsigned seed = 11, moments = 0, rang = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        alarms[i] = alarm_of(&timers);
+        uint64_t far = (uint64_t)rand_r(&seed) << (rand_r(&seed) % 20);
+        timer_start(&timers, &alarms[i].timer, far >> (rand_r(&seed) % 32));
+    }
+    for (uint64_t next; (next = timers_next(&timers)) != UINT64_MAX; moments++) {
+        assert_true(next > timers.now_ms);
+        timers_run(&timers, next);
+        if (moments == 50)
+            timer_stop(&timers, &alarms[0].timer);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        assert_false(timer_running(&alarms[i].timer));
+        rang += alarms[i].times;
+        if (alarms[i].times > 0)
+            assert_int_equal(alarms[i].rang_ms, alarms[i].timer.due_ms);
+    }
+    assert_in_range(rang, MANY - 1, MANY);
+    assert_in_range(moments, 1, MANY * TIMER_LEVELS);
+    timers_clear(&timers);
+}
+
+static void what_is_due_comes_in_the_order_of_moments(void **state)
+{
+    (void)state;
+    struct timers timers = { 0 };
+    struct alarm first = alarm_of(&timers), second = alarm_of(&timers), third = alarm_of(&timers);
+    timer_start(&timers, &third.timer, 70000);
+    timer_start(&timers, &first.timer, 63);
+    timer_start(&timers, &second.timer, 64);
+    first.stops = &third; /* which is due in the same run */
+    second.stops = &first;
+    timers_run(&timers, 100000);
+    assert_int_equal(first.times, 1);
+    assert_int_equal(second.times, 1);
+    assert_int_equal(third.times, 0);
+    timers_clear(&timers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +201,8 @@ int main(void)
         cmocka_unit_test(one_stops_another_that_is_due_as_well),
         cmocka_unit_test(the_far_future_does_not_wrap),
         cmocka_unit_test(any_order_of_starts_and_stops),
+        cmocka_unit_test(each_comes_at_its_moment),
+        cmocka_unit_test(what_is_due_comes_in_the_order_of_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
