@@ -34,6 +34,9 @@ struct graphql {
 bool graphql_read(struct slice document, struct slice name, struct graphql *graphql)
     __attribute__((warn_unused_result));
 
+/* A name or hash that is longer than this is none that a route can ask for. */
+#define GRAPHQL_TEXT_MAX 1024
+
 /* Whether a request with this head can be GraphQL; then graphql_of_request may need its body. */
 bool graphql_is_likely(const struct head *request);
 

@@ -1,6 +1,7 @@
 /* Where a request keeps its GraphQL: in JSON, as it is, or in the query. See graphql.h.
  *
- * Failures: JSON that is malformed, an array of requests, a member of the wrong type: no
+ * Only what a route can ask for is copied, and so little that the size of a document decides
+ * nothing. Failures: JSON that is malformed, an array of requests, a member of the wrong type: no
  * operation. A persisted query has a hash in place of its document, and then only its name and
  * hash are known.
  */
@@ -30,9 +31,8 @@ bool graphql_is_likely(const struct head *request)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-/* A member's text, copied; `at` NULL without one. False: it is there, and no text. */
-static bool member_text(const json_t *object, const char *key, struct arena *arena,
-                        struct slice *text)
+/* A member's text; `at` NULL without one. False: it is there, and no text. */
+static bool member_text(const json_t *object, const char *key, struct slice *text)
 {
     const json_t *member = json_object_get(object, key);
     *text = slice_of(NULL, 0);
@@ -40,13 +40,13 @@ static bool member_text(const json_t *object, const char *key, struct arena *are
         return true;
     if (!json_is_string(member))
         return false;
-    *text = arena_copy(arena, slice_of(json_string_value(member), json_string_length(member)));
-    return text->at != NULL;
+    *text = slice_of(json_string_value(member), json_string_length(member));
+    return true;
 }
 
-static bool persisted_hash(const json_t *extensions, struct arena *arena, struct slice *hash)
+static bool persisted_hash(const json_t *extensions, struct slice *hash)
 {
-    return member_text(json_object_get(extensions, "persistedQuery"), "sha256Hash", arena, hash);
+    return member_text(json_object_get(extensions, "persistedQuery"), "sha256Hash", hash);
 }
 
 /* What is known of an operation once its parts are found. */
@@ -62,17 +62,29 @@ static bool settle(struct slice document, struct slice name, struct slice hash,
     return document.len > 0 || hash.len > 0;
 }
 
+/* One that is too long becomes one that no route can ask for. */
+static struct slice keep(struct slice text, struct arena *arena)
+{
+    struct slice kept = text.len <= GRAPHQL_TEXT_MAX ? arena_copy(arena, text) : SLICE("(long)");
+    return kept.at != NULL ? kept : SLICE("(long)");
+}
+
 static bool of_json(struct slice body, struct arena *arena, struct graphql *graphql)
 {
     json_error_t error;
     json_t *root = json_loadb((const char *)body.at, body.len,
                               JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     struct slice document, name, hash, id;
-    bool found = json_is_object(root) && member_text(root, "query", arena, &document) &&
-                 member_text(root, "operationName", arena, &name) &&
-                 member_text(root, "documentId", arena, &id) &&
-                 persisted_hash(json_object_get(root, "extensions"), arena, &hash) &&
+    bool found = json_is_object(root) && member_text(root, "query", &document) &&
+                 member_text(root, "operationName", &name) &&
+                 member_text(root, "documentId", &id) &&
+                 persisted_hash(json_object_get(root, "extensions"), &hash) &&
                  settle(document, name, hash.len > 0 ? hash : id, graphql);
+    if (found) {
+        graphql->name = keep(graphql->name, arena);
+        graphql->field = keep(graphql->field, arena);
+        graphql->hash = keep(graphql->hash, arena);
+    }
     json_decref(root);
     return found;
 }
@@ -111,7 +123,8 @@ static bool of_query(struct slice query, struct arena *arena, struct graphql *gr
         json_error_t error;
         json_t *root = json_loadb((const char *)extensions.at, extensions.len,
                                   JSON_REJECT_DUPLICATES, &error);
-        bool readable = persisted_hash(root, arena, &hash);
+        bool readable = persisted_hash(root, &hash);
+        hash = keep(hash, arena);
         json_decref(root);
         if (!readable)
             return false;

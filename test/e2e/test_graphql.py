@@ -49,6 +49,11 @@ TO_ORDERS = {
     "persisted": said(extensions=hashed("abc123")),
     "named": said(query="query Stock { stock }"),
 }
+LONG = "# " + "x" * 900_000 + "\n"
+TO_NAMED_ROUTE = {
+    "document": said(query=LONG + "query Stock { stock }"),
+    "variables": said(query="query Stock { stock }", variables={"x": LONG}),
+}
 TO_REST = {
     "query": said(query="{ placeOrder }"),
     "other": said(query="mutation { cancel }"),
@@ -89,6 +94,20 @@ def test_other_ways_of_asking(shop, word):
     assert rest.asked(post(port, word + "p", said(query=PLACE), path="/elsewhere"))
     request(port, "GET", f"/graphql?{urlencode({'query': 'query Stock { stock }'})}&x={word}q")
     assert orders.asked((word + "q").encode())
+
+
+@pytest.mark.parametrize("body", TO_NAMED_ROUTE.values(), ids=TO_NAMED_ROUTE)
+def test_a_long_document_is_read_to_its_end(shop, word, body):
+    port, orders, rest = shop
+    (got,) = orders.asked(post(port, word, body, path="/other"))
+    assert len(got.body) == len(body) and not rest.asked(word.encode())
+
+
+def test_a_name_of_any_length_hides_nothing(shop, word):
+    port, orders, rest = shop
+    place = "mutation %s { placeOrder(id: 1) { ok } }" % ("n" * 15000)
+    assert orders.asked(post(port, word, said(query=place)))
+    assert not rest.asked(word.encode())
 
 
 def test_a_body_that_cannot_be_looked_at_is_refused(shop):
