@@ -1,7 +1,9 @@
 /* Any bytes as a GraphQL document: what is read as an operation is still read as the same one
  * when it is written without what means nothing, and alone; nothing is read out of bounds.
  *
- * Input: the operation's name; 0x1e; the document. */
+ * Input: the operation's name; 0x1e; the document.
+ *
+ * libFuzzer: -max_len=512 -entropic=0 */
 #include <assert.h>
 #include <stdlib.h>
 

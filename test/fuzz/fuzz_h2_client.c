@@ -1,6 +1,8 @@
 /* Anything as what an upstream says over HTTP/2 to calls that begin, send, read slowly and go,
  * through a whole worker: no call is left when all have hung up, and none ends twice (core
- * asserts that). */
+ * asserts that).
+ *
+ * libFuzzer: -max_len=512 -entropic=0 */
 #include "test/fuzz/h2_peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,8 @@
 /* Anything as what a client says over HTTP/2, with an upstream that answers, stalls or breaks
  * off, through a whole worker: no call is left when all have hung up, none ends twice (core
- * asserts that), and what waits for a client stays within its bounds. */
+ * asserts that), and what waits for a client stays within its bounds.
+ *
+ * libFuzzer: -max_len=512 -entropic=0 */
 #include "test/fuzz/h2_peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
