@@ -62,7 +62,9 @@ static void retry_after(void **state)
         { "Thu, 99 Jan 2970 00:00:00 GMT", 0 },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct field field = { SLICE("Retry-After"), slice_text(rows[i].value), FIELD_RETRY_AFTER };
+        struct field field = { .name = SLICE("Retry-After"),
+                               .value = slice_text(rows[i].value),
+                               .token = FIELD_RETRY_AFTER };
         struct fields fields = { .at = &field, .count = 1, .cap = 1 };
         if (retry_after_ms(&fields, wall_ms) != rows[i].ms)
             fail_msg("%s", rows[i].value);

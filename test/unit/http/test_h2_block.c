@@ -232,11 +232,49 @@ static void trailers(void **state)
     }
 }
 
+/* RFC 7541 §7.1.3: what its sender calls secret stays so; and what is new with each call would only
+ * fill the tables. */
+static void what_goes_into_no_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool secret, indexed;
+    } rows[] = {
+        { "authorization", true, false },   { "authorization", false, true },
+        { "x-token", true, false },         { "traceparent", false, false },
+        { "shunt-deadline", false, false }, { "accept", false, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena arena;
+        arena_init(&arena, 1 << 16);
+        struct h2_block block;
+        gather(&block, &arena, ":method: GET\n:scheme: http\n:path: /\n:authority: a\n");
+        h2_block_add(&block, slice_text(rows[i].name), SLICE("v"), rows[i].secret);
+        struct head head;
+        assert_int_equal(h2_block_request(&block, true, &head), HEAD_OK);
+        struct h2_lines lines = { 0 };
+        h2_lines_request(&lines, &head, SLICE("a"));
+        unsigned found = 0;
+        for (size_t at = 0; at < lines.count; at++) {
+            const nghttp2_nv *line = &lines.at[at];
+            if (!slice_is(slice_of(line->name, line->namelen), rows[i].name))
+                continue;
+            found++;
+            assert_int_equal(line->flags == NGHTTP2_NV_FLAG_NONE, rows[i].indexed);
+        }
+        assert_int_equal(found, 1);
+        h2_lines_free(&lines);
+        arena_clear(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets), cmocka_unit_test(framing),  cmocka_unit_test(fields),
-        cmocka_unit_test(answers), cmocka_unit_test(trailers),
+        cmocka_unit_test(targets),  cmocka_unit_test(framing),
+        cmocka_unit_test(fields),   cmocka_unit_test(answers),
+        cmocka_unit_test(trailers), cmocka_unit_test(what_goes_into_no_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
