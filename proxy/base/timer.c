@@ -2,7 +2,7 @@
  * differs from the one that was reached, its slot is those six bits of its moment. So whatever is
  * on a lower level comes sooner, and on each level the lowest slot in use comes first.
  *
- * Happy path: start puts a timer before the others of its slot; most are stopped again. Run goes
+ * Happy path: start puts a timer behind the others of its slot; most are stopped again. Run goes
  * from slot to slot: those of the lowest level hold one millisecond and fire, those above are
  * dealt out again to lower levels. A start in the middle of run is never due in the same run, so
  * a timer that starts itself again cannot keep the loop from its work. Failure: none.
@@ -21,31 +21,29 @@ static unsigned level_of(uint64_t reached_ms, uint64_t due_ms)
     return differs == 0 ? 0 : (63 - (unsigned)__builtin_clzll(differs)) / BITS;
 }
 
+static struct timer *timer_of(struct link *link)
+{
+    return thing_of(link, struct timer, link);
+}
+
 static void put(struct timers *timers, struct timer *timer)
 {
     assert(timer->due_ms >= timers->reached_ms);
     unsigned level = level_of(timers->reached_ms, timer->due_ms);
     unsigned slot = (unsigned)(timer->due_ms >> (level * BITS)) % TIMER_SLOTS;
-    struct timer **head = &timers->slots[level][slot];
-    timers->used[level] |= (uint64_t)1 << slot;
-    timer->next = *head;
-    timer->place = head;
-    if (timer->next != NULL)
-        timer->next->place = &timer->next;
-    *head = timer;
-}
-
-static bool is_head(const struct timers *timers, struct timer *const *place)
-{
-    struct timer *const *first = &timers->slots[0][0];
-    return place >= first && place < first + TIMER_LEVELS * TIMER_SLOTS;
+    struct list *list = &timers->slots[level][slot];
+    uint64_t bit = (uint64_t)1 << slot;
+    if ((timers->used[level] & bit) == 0)
+        list_init(list);
+    timers->used[level] |= bit;
+    list_append(list, &timer->link);
 }
 
 /* A slot that has become empty is out of use. */
-static void free_slot(struct timers *timers, struct timer *const *head)
+static void free_slot(struct timers *timers, const struct link *head)
 {
-    size_t number = (size_t)(head - &timers->slots[0][0]);
-    assert(is_head(timers, head) && *head == NULL);
+    ptrdiff_t number = thing_of(head, struct list, head) - &timers->slots[0][0];
+    assert(number >= 0 && number < (ptrdiff_t)TIMER_LEVELS * TIMER_SLOTS);
     timers->used[number / TIMER_SLOTS] &= ~((uint64_t)1 << number % TIMER_SLOTS);
 }
 
@@ -53,22 +51,19 @@ void timer_stop(struct timers *timers, struct timer *timer)
 {
     if (!timer_running(timer))
         return;
-    assert(*timer->place == timer);
-    *timer->place = timer->next;
-    if (timer->next != NULL)
-        timer->next->place = timer->place;
-    else if (is_head(timers, timer->place))
-        free_slot(timers, timer->place);
-    timer->next = NULL;
-    timer->place = NULL;
+    const struct link *other = timer->link.next;
+    bool last = other == timer->link.prev;
+    list_leave(&timer->link);
+    if (last)
+        free_slot(timers, other);
 }
 
 void timers_clear(struct timers *timers)
 {
     for (unsigned level = 0; level < TIMER_LEVELS; level++) {
         for (unsigned slot = 0; slot < TIMER_SLOTS; slot++) {
-            while (timers->slots[level][slot] != NULL)
-                timer_stop(timers, timers->slots[level][slot]);
+            while ((timers->used[level] >> slot & 1) != 0)
+                timer_stop(timers, timer_of(list_first(&timers->slots[level][slot])));
         }
         assert(timers->used[level] == 0);
     }
@@ -110,24 +105,21 @@ uint64_t timers_next(const struct timers *timers)
     return first_slot(timers, &level, &slot) ? moment_of(timers, level, slot) : UINT64_MAX;
 }
 
-static void fire(struct timers *timers, struct timer **head)
+static void fire(struct timers *timers, unsigned slot)
 {
-    while (*head != NULL) {
-        struct timer *timer = *head;
+    while ((timers->used[0] >> slot & 1) != 0) {
+        struct timer *timer = timer_of(list_first(&timers->slots[0][slot]));
         assert(timer->due_ms == timers->reached_ms);
         timer_stop(timers, timer);
         timer->on_timer(timer);
     }
 }
 
-static void deal_out(struct timers *timers, struct timer **head)
+static void deal_out(struct timers *timers, unsigned level, unsigned slot)
 {
-    struct timer *rest = *head;
-    *head = NULL;
-    free_slot(timers, head);
-    while (rest != NULL) {
-        struct timer *timer = rest;
-        rest = timer->next;
+    while ((timers->used[level] >> slot & 1) != 0) {
+        struct timer *timer = timer_of(list_first(&timers->slots[level][slot]));
+        timer_stop(timers, timer);
         put(timers, timer);
     }
 }
@@ -140,9 +132,9 @@ void timers_run(struct timers *timers, uint64_t now_ms)
     while (first_slot(timers, &level, &slot) && moment_of(timers, level, slot) <= now_ms) {
         timers->reached_ms = moment_of(timers, level, slot);
         if (level == 0)
-            fire(timers, &timers->slots[0][slot]);
+            fire(timers, slot);
         else
-            deal_out(timers, &timers->slots[level][slot]);
+            deal_out(timers, level, slot);
     }
     timers->reached_ms = now_ms;
 }

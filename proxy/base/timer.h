@@ -12,11 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 struct timer {
     void (*on_timer)(struct timer *timer);
     uint64_t due_ms;
-    struct timer *next;   /* in its slot */
-    struct timer **place; /* what points to it; NULL: not started */
+    struct link link; /* in its slot; joined while it runs */
 };
 
 #define TIMER_LEVELS 11 /* of six bits each: all that a moment has */
@@ -24,8 +25,8 @@ struct timer {
 
 /* Zeroed: none runs. */
 struct timers {
-    struct timer *slots[TIMER_LEVELS][TIMER_SLOTS];
-    uint64_t used[TIMER_LEVELS]; /* bit by bit the slots that hold timers */
+    struct list slots[TIMER_LEVELS][TIMER_SLOTS]; /* of struct timer, as they were started */
+    uint64_t used[TIMER_LEVELS]; /* bit by bit the slots that hold timers; others are no lists */
     uint64_t reached_ms;         /* all that was due by then has fired */
     /* what starting counts from: as of the last timers_run, or moved on by the loop's owner */
     uint64_t now_ms;
@@ -42,13 +43,14 @@ void timer_stop(struct timers *timers, struct timer *timer);
 
 static inline bool timer_running(const struct timer *timer)
 {
-    return timer->place != NULL;
+    return link_joined(&timer->link);
 }
 
 /* When timers_run has to be called next, or UINT64_MAX: not after the first timer is due, perhaps
  * a little before. */
 uint64_t timers_next(const struct timers *timers);
-/* Sets the time and fires all that is due, in the order of their moments. A timer may start and
+/* Sets the time and fires all that is due, in the order of their moments, and of their starts
+ * within one. A timer may start and
  * stop timers, itself included. */
 void timers_run(struct timers *timers, uint64_t now_ms);
 

@@ -18,7 +18,7 @@ struct alarm {
 
 static void on_alarm(struct timer *timer)
 {
-    struct alarm *alarm = (struct alarm *)(void *)timer;
+    struct alarm *alarm = thing_of(timer, struct alarm, timer);
     assert_false(timer_running(timer));
     assert_true(timer->due_ms <= alarm->timers->now_ms);
     alarm->rang_ms = alarm->timers->now_ms;
@@ -192,6 +192,33 @@ static void what_is_due_comes_in_the_order_of_moments(void **state)
     timers_clear(&timers);
 }
 
+static unsigned rings;
+
+static void on_ring(struct timer *timer)
+{
+    assert_int_equal(timer->due_ms, 5000 + (rings >= 20));
+    struct alarm *alarm = thing_of(timer, struct alarm, timer);
+    alarm->times = ++rings;
+}
+
+/* Whatever slots they have gone through. */
+static void those_of_one_moment_come_as_they_were_started(void **state)
+{
+    (void)state;
+    struct timers timers = { 0 };
+    struct alarm alarms[30];
+    rings = 0;
+    for (unsigned i = 0; i < 30; i++) {
+        alarms[i] = (struct alarm){ .timer.on_timer = on_ring, .timers = &timers };
+        timers_run(&timers, (uint64_t)i * 150);
+        timer_start(&timers, &alarms[i].timer, 5000 + (uint64_t)(i >= 20) - timers.now_ms);
+    }
+    timers_run(&timers, 6000);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(alarms[i].times, i + 1);
+    timers_clear(&timers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +230,7 @@ int main(void)
         cmocka_unit_test(any_order_of_starts_and_stops),
         cmocka_unit_test(each_comes_at_its_moment),
         cmocka_unit_test(what_is_due_comes_in_the_order_of_moments),
+        cmocka_unit_test(those_of_one_moment_come_as_they_were_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
