@@ -141,8 +141,9 @@ static void join_cookies(struct h2_block *block)
         bool is_cookie = field.token == FIELD_COOKIE;
         if (is_cookie) {
             memcpy(at + used, field.value.at, field.value.len);
-            memcpy(at + used + field.value.len, "; ", 2);
-            used += field.value.len + 2;
+            used += field.value.len;
+            at[used++] = ';';
+            at[used++] = ' ';
         }
         if (is_cookie && first != NULL)
             continue;
