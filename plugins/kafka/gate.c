@@ -83,7 +83,7 @@ struct consignment *consignment_new(const struct record *record, rd_kafka_topic_
         consignment_free(consignment);
         return NULL;
     }
-    if (record->value.len > 0)
+    if (consignment->value != NULL && record->value.len > 0)
         memcpy(consignment->value, record->value.at, record->value.len);
     return consignment;
 }

@@ -7,6 +7,7 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 
@@ -33,6 +34,7 @@ static inline void bytes_add(struct bytes *bytes, struct slice slice)
 {
     if (slice.len == 0)
         return;
+    assert(slice.at != NULL);
     uint8_t *to = bytes_reserve(bytes, slice.len);
     if (to == NULL)
         return;
