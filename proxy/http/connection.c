@@ -280,12 +280,20 @@ static void begin(struct connection *connection, struct slice head)
         call_end(call, NULL);
 }
 
+/* A head beyond the limit: 414 where its first line alone is (RFC 9112 §3). */
+static void refuse_size(struct connection *connection, struct slice part)
+{
+    part = slice_first(part, limits_of(connection)->head);
+    bool line = slice_find(part, '\n') == part.len;
+    refuse_head(connection, line ? REASON_target_too_long : REASON_head_too_large, NULL);
+}
+
 /* Part of a head: what is surely wrong need not be waited for. Whether to wait for more. */
 static bool examine(struct connection *connection, struct slice part)
 {
     const char *wrong = head_scan(part);
     if (part.len >= limits_of(connection)->head) {
-        refuse_head(connection, REASON_head_too_large, NULL);
+        refuse_size(connection, part);
     } else if (wrong != NULL) {
         refuse_head(connection, REASON_bad_request, wrong);
     } else if (connection->state == CONNECTION_IDLE) {

@@ -157,6 +157,7 @@ static const char *phrase_of(int status)
         { 410, "Gone" },
         { 412, "Precondition Failed" },
         { 413, "Content Too Large" },
+        { 414, "URI Too Long" },
         { 415, "Unsupported Media Type" },
         { 417, "Expectation Failed" },
         { 421, "Misdirected Request" },
