@@ -97,6 +97,15 @@ static enum head_verdict judge(struct head_notes *notes, enum head_verdict verdi
     return verdict;
 }
 
+/* A word where a version should be, as in "INVALID CONNECTION PREFACE". */
+static bool is_foreign(struct slice version)
+{
+    size_t letters = 0;
+    while (letters < version.len && version.at[letters] >= 'A' && version.at[letters] <= 'Z')
+        letters++;
+    return letters > 0 && letters == version.len;
+}
+
 /* method SP request-target SP HTTP-version, single spaces and no others (RFC 9112 §3). */
 static enum head_verdict request_line(struct slice line, struct head *request, struct slice *target,
                                       struct head_notes *notes)
@@ -111,7 +120,7 @@ static enum head_verdict request_line(struct slice line, struct head *request, s
         return judge(notes, HEAD_BAD, "the request line has no version");
     *target = slice_first(rest, second);
     enum head_verdict verdict = version_check(slice_from(rest, second + 1), &request->minor);
-    notes->foreign = slice_find(slice_from(rest, second + 1), '/') == rest.len - second - 1;
+    notes->foreign = is_foreign(slice_from(rest, second + 1));
     if (verdict == HEAD_BAD)
         return judge(notes, HEAD_BAD, "the request line does not end in an HTTP version");
     if (verdict == HEAD_VERSION)

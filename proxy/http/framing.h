@@ -35,7 +35,7 @@ struct head_notes {
     bool upgrade;         /* asks for an upgrade, or is a 101; `protocol` says which */
     bool te_trailers;
     bool absolute;    /* the target was in absolute form */
-    bool foreign;     /* where a version should be is something that no protocol's is */
+    bool foreign;     /* where a version should be is a word that no protocol's is */
     bool until_close; /* an answer whose body ends with the connection; its framing says CHUNKED */
     struct slice protocol;
     const char *why; /* what is wrong, for the answer */
