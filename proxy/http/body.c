@@ -102,14 +102,50 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-bool trailer_is_idle(enum field_name token)
+bool trailer_is_idle(struct slice name)
 {
-    static const bool idle[FIELD_NAMES_COUNT] = {
-        [FIELD_HOST] = true,         [FIELD_TRAILER] = true,  [FIELD_EXPECT] = true,
-        [FIELD_CONTENT_TYPE] = true, [FIELD_COOKIE] = true,   [FIELD_CONTENT_ENCODING] = true,
-        [FIELD_SET_COOKIE] = true,   [FIELD_LOCATION] = true, [FIELD_AUTHORIZATION] = true,
+    /* with a '*': all names that begin so */
+    static const char *const idle[] = {
+        "age",
+        "authorization",
+        "cache-control",
+        "content-encoding",
+        "content-range",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "expires",
+        "forwarded",
+        "host",
+        "idempotency-key",
+        "if-*",
+        "location",
+        "max-forwards",
+        "pragma",
+        "prefer",
+        "range",
+        "retry-after",
+        "set-cookie",
+        "shunt-*",
+        "trailer",
+        "vary",
+        "via",
+        "www-authenticate",
+        "x-forwarded-*",
+        "x-http-method*",
+        "x-original-url",
+        "x-real-ip",
+        "x-rewrite-url",
     };
-    return idle[token] || field_is_hop_by_hop(token);
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
+        struct slice row = slice_text(idle[i]);
+        bool open = row.at[row.len - 1] == '*';
+        row = slice_first(row, row.len - open);
+        if (slice_equal_nocase(open ? slice_first(name, row.len) : name, row))
+            return true;
+    }
+    return field_is_hop_by_hop(field_token(name));
 }
 
 static int on_trailer(llhttp_t *parser)
@@ -126,7 +162,7 @@ static int on_trailer(llhttp_t *parser)
         refuse(reader, "a trailer is about framing");
     else if (reader->trailers.count == TRAILER_FIELDS_MAX)
         refuse(reader, "there are too many trailers");
-    else if (!trailer_is_idle(token) &&
+    else if (!trailer_is_idle(name) &&
              fields_add(&reader->trailers, reader->arena, name, value) != 0)
         refuse(reader, "the trailers are too large");
     return reader->state == BODY_TRAILERS ? 0 : HPE_USER;

@@ -55,9 +55,13 @@ void body_start(struct body_reader *reader, enum framing framing, uint64_t lengt
  * outlast the call even if the sink ends the call that it belongs to, as memory of calls does. */
 size_t body_read(struct body_reader *reader, struct slice bytes, struct body_sink *sink);
 
-/* RFC 9110 §6.5.1: what says something about routing, access or content is no trailer; it is
- * left out. */
-bool trailer_is_idle(enum field_name token);
+/* What is wrong with chunks of which these are the first bytes, or NULL: before anybody else hears
+ * of a request, what is there of it is looked at. Nothing is kept. */
+const char *body_foresee(enum framing framing, struct slice bytes, struct arena *arena);
+
+/* RFC 9110 §6.5.1: what says something about routing, access, the request as a whole or how its
+ * content is read is no trailer; it is left out. */
+bool trailer_is_idle(struct slice name);
 
 /* The connection has ended: whether that completes the body. */
 bool body_eof(struct body_reader *reader);

@@ -254,7 +254,7 @@ enum head_verdict h2_block_trailers(struct h2_block *block, struct fields *trail
     *trailers = (struct fields){ 0 };
     for (uint32_t i = 0; block->verdict == HEAD_OK && i < block->fields.count; i++) {
         const struct field *field = &block->fields.at[i];
-        if (!trailer_is_idle(field->token) &&
+        if (!trailer_is_idle(field->name) &&
             fields_add(trailers, block->arena, field->name, field->value) != 0)
             judge(block, HEAD_TOO_LARGE, "the trailers are too large");
     }

@@ -99,6 +99,8 @@ static void chunks_that_are_right(void **state)
         ROW("1\r\na\r\n0\r\nX: y\r\nx-Y:\tz \r\n\r\nrest", "a + X: y + x-Y: z then rest"),
         ROW("0\r\nX:\r\n\r\n", " + X: "),
         ROW("0\r\nHost: evil\r\nConnection: close\r\nX: y\r\nAuthorization: z\r\n\r\n", " + X: y"),
+        ROW("0\r\nIf-Match: a\r\nX-Forwarded-Host: b\r\nVia: c\r\nX: y\r\n\r\n", " + X: y"),
+        ROW("0\r\nI: a\r\nX-Forwarded: b\r\nVias: c\r\n\r\n", " + I: a + X-Forwarded: b + Vias: c"),
         ROW("5\r\nhel", "hel unfinished"),
         ROW("0\r\nX: y\r\n", " unfinished"),
     };
