@@ -77,6 +77,10 @@ static int on_chunk(llhttp_t *parser)
 {
     struct body_reader *reader = parser->data;
     reader->chunks++;
+    if (parser->content_length > INT64_MAX) {
+        refuse(reader, "a chunk is too large");
+        return HPE_USER;
+    }
     if (parser->content_length != 0)
         return 0;
     reader->state = BODY_TRAILERS;
@@ -221,11 +225,17 @@ static size_t section_length(struct slice bytes)
     return head_length(bytes, 0);
 }
 
+/* Of a section, or the beginning of one: what is surely wrong need not be waited for. */
+static const char *section_wrong(struct slice section)
+{
+    if (section.at[0] == ' ' || section.at[0] == '\t')
+        return "a trailer begins with a space";
+    return head_scan(section);
+}
+
 static void read_section(struct body_reader *reader, struct slice section)
 {
-    const char *wrong = head_scan(section);
-    if (wrong == NULL && (section.at[0] == ' ' || section.at[0] == '\t'))
-        wrong = "a trailer begins with a space";
+    const char *wrong = section_wrong(section);
     if (wrong != NULL) {
         refuse(reader, wrong);
         return;
@@ -253,12 +263,17 @@ static size_t read_trailers(struct body_reader *reader, struct slice bytes)
     }
     memcpy(reader->held + before, bytes.at, taken);
     reader->held_len += taken;
-    size_t length = section_length(slice_of(reader->held, reader->held_len));
-    if (length == 0)
-        return taken;
-    assert(length > before);
-    read_section(reader, slice_of(reader->held, length));
-    return length - before;
+    struct slice held = slice_of(reader->held, reader->held_len);
+    size_t length = section_length(held);
+    if (length > 0) {
+        assert(length > before);
+        read_section(reader, slice_first(held, length));
+        return length - before;
+    }
+    const char *wrong = section_wrong(held);
+    if (wrong != NULL)
+        refuse(reader, wrong);
+    return taken;
 }
 
 /* --- all bodies ------------------------------------------------------------------------------- */
