@@ -318,3 +318,20 @@ bool body_eof(struct body_reader *reader)
         reader->state = BODY_DONE;
     return reader->state == BODY_DONE;
 }
+
+static bool on_foreseen(struct body_sink *sink, struct slice bytes)
+{
+    assert(sink->content == on_foreseen && bytes.len > 0);
+    return true;
+}
+
+const char *body_foresee(enum framing framing, struct slice bytes, struct arena *arena)
+{
+    if (framing != FRAMING_CHUNKED || bytes.len == 0)
+        return NULL;
+    struct body_sink sink = { .content = on_foreseen };
+    struct body_reader reader;
+    body_start(&reader, framing, 0, false, arena);
+    body_read(&reader, bytes, &sink);
+    return reader.state == BODY_BAD ? reader.why : NULL;
+}

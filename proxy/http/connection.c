@@ -222,14 +222,6 @@ static void refuse_head(struct connection *connection, enum reason reason, const
         break_request(connection, reason, detail);
 }
 
-static const enum reason verdict_reasons[] = {
-    [HEAD_BAD] = REASON_bad_request,
-    [HEAD_VERSION] = REASON_version_not_supported,
-    [HEAD_NOT_IMPLEMENTED] = REASON_not_implemented,
-    [HEAD_TOO_LARGE] = REASON_head_too_large,
-    [HEAD_EXPECTATION] = REASON_expectation_failed,
-};
-
 static void take_notes(struct connection *connection, const struct head_notes *notes)
 {
     struct call *call = connection->call;
@@ -247,8 +239,9 @@ static void take_notes(struct connection *connection, const struct head_notes *n
                                                    &call->arena);
 }
 
-/* A whole head: the call that it asks for. */
-static void begin(struct connection *connection, struct slice head)
+/* A whole head: the call that it asks for. What of its body is there already is looked at before
+ * the other side hears of it. */
+static void begin(struct connection *connection, struct slice head, struct slice behind)
 {
     bool first = connection->peer == NULL;
     connection->searched = 0;
@@ -270,7 +263,12 @@ static void begin(struct connection *connection, struct slice head)
         return;
     }
     if (verdict != HEAD_OK) {
-        break_request(connection, verdict_reasons[verdict], notes.why);
+        break_request(connection, head_reason(verdict), notes.why);
+        return;
+    }
+    const char *wrong = body_foresee(call->request.framing, behind, &call->arena);
+    if (wrong != NULL) {
+        break_request(connection, REASON_bad_request, wrong);
         return;
     }
     take_notes(connection, &notes);
@@ -337,9 +335,9 @@ static size_t take_head(struct connection *connection, struct slice bytes)
     if (length == 0)
         return examine(connection, rest) ? skipped : bytes.len;
     if (length > limits_of(connection)->head)
-        refuse_head(connection, REASON_head_too_large, NULL);
+        refuse_size(connection, rest);
     else
-        begin(connection, slice_first(rest, length));
+        begin(connection, slice_first(rest, length), slice_from(rest, length));
     return skipped + length;
 }
 

@@ -15,6 +15,19 @@
 
 #define CONNECTION_OPTIONS 64 /* names in all Connection fields; more are refused */
 
+enum reason head_reason(enum head_verdict verdict)
+{
+    static const enum reason known[] = {
+        [HEAD_BAD] = REASON_bad_request,
+        [HEAD_VERSION] = REASON_version_not_supported,
+        [HEAD_NOT_IMPLEMENTED] = REASON_not_implemented,
+        [HEAD_TOO_LARGE] = REASON_head_too_large,
+        [HEAD_EXPECTATION] = REASON_expectation_failed,
+    };
+    assert(verdict > HEAD_OK && verdict < sizeof known / sizeof *known);
+    return known[verdict];
+}
+
 size_t head_length(struct slice bytes, size_t from)
 {
     while (from < bytes.len) {

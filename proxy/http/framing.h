@@ -27,6 +27,9 @@ enum head_verdict {
     HEAD_EXPECTATION
 };
 
+/* Why a request of such a head is refused. */
+enum reason head_reason(enum head_verdict verdict);
+
 /* What concerns the connection and nobody behind it. */
 struct head_notes {
     bool close;           /* the connection ends after this request and its answer */

@@ -159,12 +159,6 @@ static void break_request(struct h2_service *service, enum reason reason, const 
     call_refuse(service->call, reason, detail);
 }
 
-static const enum reason verdict_reasons[] = {
-    [HEAD_BAD] = REASON_bad_request,
-    [HEAD_TOO_LARGE] = REASON_head_too_large,
-    [HEAD_EXPECTATION] = REASON_expectation_failed,
-};
-
 static void on_head(struct h2_stream *stream, bool ends)
 {
     struct h2_service *service = service_of(stream);
@@ -174,7 +168,7 @@ static void on_head(struct h2_stream *stream, bool ends)
     service->begun = true;
     enum head_verdict verdict = h2_block_request(&stream->block, ends, &call->request);
     if (verdict != HEAD_OK) {
-        break_request(service, verdict_reasons[verdict], stream->block.why);
+        break_request(service, head_reason(verdict), stream->block.why);
         return;
     }
     service->continued = !call->request.expects;

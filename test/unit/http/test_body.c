@@ -107,6 +107,20 @@ static void chunks_that_are_right(void **state)
     CHECK(rows);
 }
 
+static void what_is_there_is_foreseen(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    assert_null(body_foresee(FRAMING_CHUNKED, SLICE("5\r\nhel"), &arena));
+    assert_null(body_foresee(FRAMING_CHUNKED, SLICE("0\r\n\r\nnext"), &arena));
+    assert_null(body_foresee(FRAMING_CHUNKED, SLICE(""), &arena));
+    assert_null(body_foresee(FRAMING_LENGTH, SLICE("x"), &arena));
+    assert_non_null(body_foresee(FRAMING_CHUNKED, SLICE("5\r\nhelloX"), &arena));
+    assert_non_null(body_foresee(FRAMING_CHUNKED, SLICE("0\r\nX : y\r\n\r\n"), &arena));
+    arena_clear(&arena);
+}
+
 static void chunks_that_are_wrong(void **state)
 {
     (void)state;
@@ -244,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_that_are_right),
         cmocka_unit_test(chunks_that_are_wrong),
+        cmocka_unit_test(what_is_there_is_foreseen),
         cmocka_unit_test(a_length_is_counted),
         cmocka_unit_test(only_the_end_ends_what_is_endless),
         cmocka_unit_test(a_sink_that_has_enough_is_left_alone),

@@ -296,6 +296,33 @@ static void a_head_has_a_size(void **state)
     pipes_free(pipes);
 }
 
+static void a_request_line_has_a_size(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *client = accept_client(pipes);
+    char much[3000];
+    memset(much, 'a', sizeof much);
+    say(client, "GET /");
+    say_bytes(client, slice_of(much, sizeof much));
+    assert_int_equal(strncmp(heard(client), "HTTP/1.1 414 ", 13), 0);
+    pipes_free(pipes);
+}
+
+static void a_body_that_begins_malformed_is_refused_unsent(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *client = accept_client(pipes);
+    say(client,
+        "POST / HTTP/1.1\r\nHost: inventory\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n");
+    const char *answer = heard(client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 400 ", 13), 0);
+    assert_non_null(strstr(answer, "\"executed\":\"no\""));
+    assert_int_equal(pipes->dialled, 0);
+    pipes_free(pipes);
+}
+
 static void a_body_that_is_malformed_may_have_been_read(void **state)
 {
     (void)state;
@@ -459,6 +486,8 @@ int main(void)
         cmocka_unit_test(an_upgrade_that_does_not_happen_is_a_call),
         cmocka_unit_test(what_is_malformed_is_refused_and_the_rest_thrown_away),
         cmocka_unit_test(a_head_has_a_size),
+        cmocka_unit_test(a_request_line_has_a_size),
+        cmocka_unit_test(a_body_that_begins_malformed_is_refused_unsent),
         cmocka_unit_test(a_body_that_is_malformed_may_have_been_read),
         cmocka_unit_test(a_late_loop_reads_before_it_hangs_up),
         cmocka_unit_test(time_limits),
