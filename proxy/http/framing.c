@@ -9,6 +9,7 @@
 #include "http/framing.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "http/reading.h"
 #include "http/target.h"
@@ -379,6 +380,9 @@ static enum head_verdict judge_request(struct reading *reading, struct slice tar
     verdict = read_expect(reading, request, notes);
     if (verdict != HEAD_OK)
         return verdict;
+    verdict = forwards_count(request, reading->arena, &wrong);
+    if (verdict != HEAD_OK)
+        return judge(notes, verdict, wrong);
     if (slice_is(request->method, "CONNECT")) {
         notes->upgrade = false;
         return connect_framing(request, notes);
@@ -412,6 +416,28 @@ enum head_verdict request_parse(struct slice bytes, size_t max_fields, struct ar
     if (verdict != HEAD_OK)
         return judge(notes, verdict, reading.why);
     return judge_request(&reading, target, request, notes);
+}
+
+enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why)
+{
+    if (!slice_is(request->method, "OPTIONS") && !slice_is(request->method, "TRACE"))
+        return HEAD_OK;
+    const struct field *found = fields_find_name(&request->fields, SLICE("max-forwards"));
+    uint64_t left = 0;
+    if (found == NULL || slice_number(found->value, &left) != 0)
+        return HEAD_OK;
+    if (left == 0) {
+        *why = "Max-Forwards ends the way here, where nobody answers this";
+        return HEAD_NOT_IMPLEMENTED;
+    }
+    struct slice text = arena_printf(arena, "%" PRIu64, left - 1);
+    *why = "the fields are too large";
+    if (text.at == NULL)
+        return HEAD_TOO_LARGE;
+    struct field *field = &request->fields.at[found - request->fields.at];
+    request->fields.bytes -= field->value.len - text.len;
+    field->value = text;
+    return HEAD_OK;
 }
 
 unsigned head_hops(const struct fields *fields)

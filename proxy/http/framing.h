@@ -64,6 +64,10 @@ bool response_has_body(struct slice method, int status);
 /* Whether two authorities of http say the same: the port 80 need not be written. */
 bool authority_equal(struct slice a, struct slice b);
 
+/* RFC 9110 §7.6.2: one less for who comes next, where Max-Forwards counts; at 0 the request is not
+ * forwarded, and Shunt has no answer of its own to it. HEAD_OK, or a verdict with `*why`. */
+enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why);
+
 /* How many Shunts a request has passed: its Via entries with our name, and what Shunt-Hops says. */
 unsigned head_hops(const struct fields *fields);
 

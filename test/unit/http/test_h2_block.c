@@ -37,11 +37,14 @@ static void put_head(char *text, size_t room, const struct head *head)
 struct row {
     const char *lines;
     bool ends;
-    const char *words; /* or "bad", "large", "expectation" */
+    const char *words; /* or "bad", "large", "expectation", "not implemented" */
 };
 
 static const char *const verdicts[] = {
-    [HEAD_BAD] = "bad", [HEAD_TOO_LARGE] = "large", [HEAD_EXPECTATION] = "expectation"
+    [HEAD_BAD] = "bad",
+    [HEAD_TOO_LARGE] = "large",
+    [HEAD_EXPECTATION] = "expectation",
+    [HEAD_NOT_IMPLEMENTED] = "not implemented",
 };
 
 static void check_requests(const struct row *rows, size_t count)
@@ -141,6 +144,8 @@ static void fields(void **state)
         { GET "x-a: 1\nx-a: 2\n", true, "GET a / none x-a=1 x-a=2" },
         { GET "te: trailers\n", true, "GET a / trailers none" },
         { GET "connection: close\n", true, "bad" },
+        { REQUEST("TRACE", "/") "max-forwards: 2\n", true, "TRACE a / none max-forwards=1" },
+        { REQUEST("OPTIONS", "*") "max-forwards: 0\n", true, "not implemented" },
         { GET "upgrade: h2c\n", true, "bad" },
         { GET "keep-alive: 5\n", true, "GET a / none" },
         { GET "cookie: a=1\nx: y\ncookie: b=2\n", true, "GET a / none cookie=a=1; b=2 x=y" },
