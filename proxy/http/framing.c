@@ -148,11 +148,22 @@ static bool method_is_foreign(const llhttp_t *parser)
     return parser->method >= HTTP_SOURCE && parser->method <= HTTP_FLUSH;
 }
 
+/* Text and blanks; llhttp takes anything. */
+static bool is_phrase(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((text.at[i] < ' ' && text.at[i] != '\t') || text.at[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 /* HTTP-version SP 3DIGIT SP [ reason ] (RFC 9112 §4); the second space may be missing. */
 static bool status_line(struct slice line, struct head *response)
 {
     if (line.len < 12 || version_check(slice_first(line, 8), &response->minor) != HEAD_OK ||
-        line.at[8] != ' ' || (line.len > 12 && line.at[12] != ' '))
+        line.at[8] != ' ' || (line.len > 12 && line.at[12] != ' ') ||
+        !is_phrase(slice_from(line, 12)))
         return false;
     response->status = 0;
     for (size_t i = 9; i < 12; i++) {

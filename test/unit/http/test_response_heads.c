@@ -44,6 +44,9 @@ static void status_lines(void **state)
     static const struct row rows[] = {
         GET("HTTP/1.1 200 OK", "Content-Length: 2\r\n", "1.1 200 OK length:2"),
         GET("HTTP/1.1 200 ", "Content-Length: 2\r\n", "1.1 200  length:2"),
+        GET("HTTP/1.1 200 O\tK \xff", "Content-Length: 2\r\n", "1.1 200 O\tK \xff length:2"),
+        GET("HTTP/1.1 200 O\x01K", "Content-Length: 2\r\n", NULL),
+        GET("HTTP/1.1 200 OK\x7f", "Content-Length: 2\r\n", NULL),
         GET("HTTP/1.1 200", "Content-Length: 2\r\n", "1.1 200  length:2"),
         GET("HTTP/1.1 404 Not  Found\t!", "Content-Length: 0\r\n",
             "1.1 404 Not  Found\t! length:0"),
