@@ -254,7 +254,7 @@ static bool literal_valid(struct slice literal)
 
 static bool host_valid(struct slice host)
 {
-    static const char sub_delims[] = "!$&'()*+,;=";
+    static const char sub_delims[] = "!$&'()*+;="; /* no ',': it would make a list of one Host */
     for (size_t i = 0; i < host.len; i++) {
         uint8_t byte = host.at[i];
         if (!is_unreserved(byte) && (byte == '\0' || strchr(sub_delims, byte) == NULL))

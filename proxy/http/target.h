@@ -54,7 +54,7 @@ const char *path_oddity_text(unsigned oddities);
 /* Whether a query, without its '?', holds only printable ASCII and no '#'. */
 bool query_valid(struct slice query);
 /* Whether host and port are of the form that RFC 3986 §3.2.2 allows: not empty, no userinfo, no
- * percent-encoding. */
+ * percent-encoding, no comma. */
 bool authority_valid(struct slice authority);
 
 #endif

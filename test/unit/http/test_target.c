@@ -166,7 +166,7 @@ static void authorities(void **state)
     static const char *const wrong[] = {
         "",     ":80",  "a:65536", "a:-1",  "a:8x",  "a b",     "a@b",  "u:p@b", "a/b",
         "a?b",  "a#b",  "[",       "[]",    "[::1",  "[::1]x",  "::1",  "[a]",   "a%2eb",
-        "a\\b", "\x80", "a\tb",    "[1]:2", "a:1:2", "[::1%1]", "a[b]",
+        "a\\b", "\x80", "a\tb",    "[1]:2", "a:1:2", "[::1%1]", "a[b]", "a,b",
     };
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
         assert_true(authority_valid(slice_text(right[i])));
