@@ -123,11 +123,27 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(stream->net->read_buffer, READ_BUFFER);
 }
 
+/* Where a reset comes right behind bytes, libuv sees them read and the socket hung up, and calls
+ * that the end. What was cut off must not be taken for whole. Negative errno, or 0. */
+static int reset_behind(uv_handle_t *handle)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    uv_os_fd_t descriptor;
+    if (uv_fileno(handle, &descriptor) == 0)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &len);
+    assert(error >= 0);
+    return -error;
+}
+
 /* After each call libuv looks whether reading is still wanted, so uv_read_stop stops its row of
  * reads too. */
 static void on_bytes(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
 {
     struct uv_stream *stream = handle->data;
+    int reset = count == UV_EOF ? reset_behind(&stream->handle) : 0;
+    if (reset != 0)
+        count = reset;
     if (count > 0) {
         stream_arrived(&stream->stream, slice_of(buffer->base, (size_t)count));
     } else if (count == UV_EOF) {

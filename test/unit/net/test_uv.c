@@ -283,6 +283,20 @@ static void a_peers_reset_closes_with_its_error(void **state)
     assert_int_equal(bench->ends[0].error, -ECONNRESET);
 }
 
+static void a_peers_reset_behind_bytes_is_no_end(void **state)
+{
+    struct bench *bench = *state;
+    int plain = plain_connect(bench);
+    turn_until(&bench->turning, bench->accepted == 1);
+    struct linger now = { 1, 0 };
+    setsockopt(plain, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    assert_int_equal(write(plain, "hello", 5), 5);
+    close(plain);
+    turn_until(&bench->turning, bench->ends[0].closed);
+    assert_int_equal(bench->ends[0].error, -ECONNRESET);
+    assert_true(slice_is(bytes_slice(&bench->ends[0].got), "hello"));
+}
+
 static void writing_to_who_is_gone_is_an_error_of_the_stream(void **state)
 {
     struct bench *bench = *state;
@@ -377,6 +391,7 @@ int main(void)
         TEST(turning_reading_off_stops_a_row_of_reads),
         TEST(reset_is_an_error_and_close_is_not),
         TEST(a_peers_reset_closes_with_its_error),
+        TEST(a_peers_reset_behind_bytes_is_no_end),
         TEST(writing_to_who_is_gone_is_an_error_of_the_stream),
         TEST(refused_dials_and_dials_into_nowhere),
         TEST(a_dial_that_nobody_answers_times_out),
