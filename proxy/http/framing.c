@@ -331,7 +331,8 @@ bool authority_equal(struct slice a, struct slice b)
 static const char *read_host(const struct reading *reading, struct head *request,
                              struct head_notes *notes)
 {
-    request->authority = without_empty_port(request->authority);
+    notes->absolute = request->authority.len > 0;
+    request->authority = notes->absolute ? without_empty_port(request->authority) : SLICE("");
     if (reading->aside[ASIDE_HOST].times == 0)
         return request->minor == 0 ? NULL : "there is no Host";
     if (reading->aside[ASIDE_HOST].times > 1)
@@ -340,9 +341,8 @@ static const char *read_host(const struct reading *reading, struct head *request
     if (host.len > 0 && !authority_valid(host))
         return "Host is malformed";
     host = without_empty_port(host);
-    notes->absolute = request->authority.len > 0;
     if (!notes->absolute) {
-        request->authority = host;
+        request->authority = host.len > 0 ? host : SLICE("");
         return NULL;
     }
     return authority_equal(host, request->authority) || slice_is(request->method, "CONNECT")
