@@ -160,7 +160,7 @@ static void start(struct carriage *carriage, struct client *client)
     carriage->waits = request->expects || request->upgrade.len > 0;
     if (request->expects)
         worker_timer(worker, &carriage->patience, EXPECT_MS);
-    if (request->framing != FRAMING_NONE && !carriage->waits)
+    if (head_has_body(request) && !carriage->waits)
         worker_defer(worker, &carriage->task);
 }
 

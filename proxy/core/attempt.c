@@ -230,7 +230,7 @@ void attempt_want(struct attempt *attempt, size_t bytes)
         if (call->body.len != 0)
             call->plan.transport->body(attempt, bytes_slice(&call->body));
         bytes_free(&call->body);
-        if (call->request_complete && call->request.framing != FRAMING_NONE)
+        if (call->request_complete && head_has_body(&call->request))
             call->plan.transport->end(attempt, &call->request_trailers);
     }
     if (!call->request_complete)

@@ -351,7 +351,7 @@ void call_end(struct call *call, const struct fields *trailers)
             fail_later(call, reason, NULL);
         else
             carry(call);
-    } else if (call->sending || call->request.framing == FRAMING_NONE) {
+    } else if (call->sending || !head_has_body(&call->request)) {
         call->plan.transport->end(call->attempt, &call->request_trailers);
     }
 }

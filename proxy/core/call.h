@@ -78,6 +78,13 @@ struct head {
     struct fields fields; /* end-to-end fields: no hop-by-hop name, no Content-Length, no Host */
 };
 
+/* Whether content is to come behind a request's head. */
+static inline bool head_has_body(const struct head *request)
+{
+    return request->framing != FRAMING_NONE &&
+           !(request->framing == FRAMING_LENGTH && request->length == 0);
+}
+
 /* Who asked. One constant table per kind of caller. */
 struct caller {
     const char *kind; /* for the log: "http", "delivery" */

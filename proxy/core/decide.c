@@ -217,7 +217,7 @@ const struct route *call_awaits_body(const struct call *call)
 {
     const struct snapshot *snapshot = call->snapshot;
     const struct head *request = &call->request;
-    if (snapshot->graphql_count == 0 || request->framing == FRAMING_NONE ||
+    if (snapshot->graphql_count == 0 || !head_has_body(request) ||
         !slice_is(request->method, "POST") || !graphql_is_likely(request))
         return NULL;
     for (unsigned i = 0; i < snapshot->graphql_count; i++) {

@@ -124,6 +124,21 @@ static void nor_is_what_has_sent_its_body(void **state)
     pipes_free(pipes);
 }
 
+static void a_body_of_no_length_does_not_matter(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *upstream = used_upstream(pipes);
+    struct pipe *client = accept_client(pipes);
+    say(client, "PUT /x HTTP/1.1\r\nHost: inventory\r\nContent-Length: 0\r\n\r\n");
+    hang_up(upstream);
+    open_pipe(dialled(pipes, 1));
+    assert_non_null(strstr(heard(dialled(pipes, 1)), "\r\nContent-Length: 0\r\n"));
+    say(dialled(pipes, 1), ok);
+    assert_string_equal(outcome(client), "200  ");
+    pipes_free(pipes);
+}
+
 static void a_body_that_was_not_asked_for_yet_does_not_matter(void **state)
 {
     (void)state;
@@ -317,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_pooled_connection_that_was_closed_meanwhile),
         cmocka_unit_test(what_is_not_idempotent_is_not_sent_twice),
         cmocka_unit_test(nor_is_what_has_sent_its_body),
+        cmocka_unit_test(a_body_of_no_length_does_not_matter),
         cmocka_unit_test(a_body_that_was_not_asked_for_yet_does_not_matter),
         cmocka_unit_test(answers_that_cannot_be_used),
         cmocka_unit_test(too_many_interim_answers),
