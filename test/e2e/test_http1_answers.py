@@ -118,7 +118,6 @@ def check(stage, case, outcome, whole):
     try:
         last = isinstance(outcome, Last)
         arrives = outcome.answer if last else outcome
-        arrives = arrives[0] if isinstance(arrives, Either) else arrives
         if arrives is BROKEN or arrives == 502:
             check_broken(stage, client, how, arrives == 502)
         else:

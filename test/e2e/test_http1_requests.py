@@ -1,5 +1,6 @@
 """HTTP/1.1 requests to the letter, whole and byte by byte: what is refused before the upstream sees a byte of it,
-and what the rest is when it arrives there. The tables are in http1/, one line a case; notation.py says how to read them."""
+and what the rest is when it arrives there. The tables are in http1/, one line a case; notation.py says how to read
+them."""
 import pytest
 
 from http1 import chunks, connection, fields, hosts, lengths, lines, paths
@@ -7,10 +8,10 @@ from http1.notation import SAME, Either, Ends, Kept, Late
 from support.exchange import Answers, Stage
 from support.places import free_port, fresh_folder
 from support.shunt import Shunt
-from support.strict_http import FRAMING, read_request
+from support.strict_http import FRAMING, Malformed, read_request
 
-CASES = {f"{module.__name__.split('.')[1]}-{name}": case
-         for module in (lines, hosts, fields, lengths, chunks, connection, paths) for name, case in module.CASES.items()}
+TABLES = (lines, hosts, fields, lengths, chunks, connection, paths)
+CASES = {f"{table.__name__.split('.')[1]}-{name}": case for table in TABLES for name, case in table.CASES.items()}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 AT_ONCE = 64 * 1024     # what a read takes
 CONFIG = """
@@ -109,6 +110,6 @@ def test_request(stage, sent, outcome, whole):
         try:
             check(stage, sent, one, whole)
             return
-        except AssertionError as failure:
+        except (AssertionError, Malformed) as failure:
             wrong = failure
     raise wrong

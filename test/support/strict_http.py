@@ -116,7 +116,7 @@ def read_request(data):
 
 
 def read_response(data, method, ended=False):
-    """The same for an answer to `method`. `ended`: the connection has ended cleanly, and with it a body without framing."""
+    """The same for an answer to `method`. `ended`: the connection has, cleanly, and with it a body without framing."""
     message, start = _head(data, STATUS_LINE)
     if message is None:
         return None
