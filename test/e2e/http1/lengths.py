@@ -128,7 +128,7 @@ CASES = framed({
     "both-unknown": (b"Content-Length: 5|Transfer-Encoding: x", b"hello", 400),
 })
 
-METHODS = (b"GET", b"DELETE", b"OPTIONS", b"PUT", b"PATCH", b"PROPFIND")
+METHODS = (b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"PUT", b"PATCH", b"PROPFIND")
 for method in METHODS:
     # a body is what the framing says, whatever the method
     CASES.update(framed({
