@@ -35,23 +35,6 @@ static bool is_ours(struct slice name)
     return false;
 }
 
-/* Each line from `from` to `to` is one that was sent, in the order of those. */
-static bool lines_were_sent(const struct strict *got, unsigned from, unsigned to,
-                            const struct strict *sent, unsigned next, unsigned end)
-{
-    for (unsigned i = from; i < to; i++) {
-        const struct line_of *line = &got->lines[i];
-        if (is_ours(line->name))
-            continue;
-        while (next < end && !(slice_equal(sent->lines[next].name, line->name) &&
-                               slice_equal(sent->lines[next].value, line->value)))
-            next++;
-        if (next++ == end)
-            return false;
-    }
-    return true;
-}
-
 static struct slice query_of(struct slice target)
 {
     return slice_from(target, slice_find(target, '?'));
@@ -75,8 +58,9 @@ static bool is_same(const struct strict *got, const struct strict *sent)
            slice_equal(query_of(got->target), query_of(sent->target)) &&
            (!is_plain_path(sent->target) || slice_equal(got->target, sent->target)) &&
            slice_equal(bytes_slice(&got->body), bytes_slice(&sent->body)) &&
-           lines_were_sent(got, 0, got->fields, sent, 0, sent->fields) &&
-           lines_were_sent(got, got->fields, got->count, sent, sent->fields, sent->count);
+           strict_lines_among(got, 0, got->fields, sent, 0, sent->fields, is_ours) &&
+           strict_lines_among(got, got->fields, got->count, sent, sent->fields, sent->count,
+                              is_ours);
 }
 
 /* Finds it among what was sent and not found before. */

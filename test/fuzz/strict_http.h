@@ -1,4 +1,4 @@
-/* Requests of HTTP/1 as RFC 9112 has them, read by the simplest parser that can be: it shares
+/* Messages of HTTP/1 as RFC 9112 has them, read by the simplest parser that can be: it shares
  * nothing with the proxy, so that the two can be compared. It takes what the grammar takes and
  * nothing else; framing that two readers could see differently is bad.
  */
@@ -21,7 +21,7 @@ struct line_of {
 struct strict {
     struct slice left; /* behind what was read */
     struct slice method, target;
-    unsigned minor, hosts, lengths, codings;
+    unsigned minor, status, hosts, lengths, codings;
     struct line_of lines[LINES_MAX]; /* trailers behind the fields */
     unsigned fields, count;
     struct slice host, length, coding;
@@ -187,6 +187,70 @@ static inline enum strictly strict_read(struct strict *message, struct slice byt
     if (message->lengths == 1 && slice_number(message->length, &length) != 0)
         return STRICTLY_BAD;
     return strict_take(message, length);
+}
+
+/* HTTP-version SP 3DIGIT [ SP reason-phrase ] */
+static inline enum strictly strict_status_line(struct strict *message)
+{
+    struct slice line;
+    enum strictly read = strict_line(message, &line);
+    if (read != STRICTLY_WHOLE)
+        return read;
+    struct slice version = slice_first(line, 9);
+    bool good = slice_is(version, "HTTP/1.1 ") || slice_is(version, "HTTP/1.0 ");
+    good = good && line.len >= 12 && (line.len == 12 || line.at[12] == ' ') && strict_text(line);
+    uint64_t status = 0;
+    if (!good || slice_number(slice_first(slice_from(line, 9), 3), &status) != 0 || status < 100)
+        return STRICTLY_BAD;
+    message->minor = line.at[7] - '0';
+    message->status = (unsigned)status;
+    return STRICTLY_WHOLE;
+}
+
+/* The answer at the start of the bytes. `over`: the connection has ended cleanly behind them. */
+static inline enum strictly strict_answer(struct strict *message, struct slice bytes, bool head,
+                                          bool over)
+{
+    *message = (struct strict){ .left = bytes };
+    enum strictly read = strict_status_line(message);
+    if (read == STRICTLY_WHOLE)
+        read = strict_lines(message);
+    message->fields = message->count;
+    if (read != STRICTLY_WHOLE)
+        return read;
+    uint64_t length = 0;
+    if (message->lengths + message->codings > 1 ||
+        (message->lengths == 1 && slice_number(message->length, &length) != 0) ||
+        (message->codings == 1 &&
+         (!slice_is_nocase(message->coding, "chunked") || message->minor == 0)))
+        return STRICTLY_BAD;
+    if (head || message->status < 200 || message->status == 204 || message->status == 304)
+        return STRICTLY_WHOLE;
+    if (message->codings == 1)
+        return strict_chunks(message);
+    if (message->lengths == 1)
+        return strict_take(message, length);
+    strict_take(message, message->left.len);
+    return over ? STRICTLY_WHOLE : STRICTLY_PART;
+}
+
+/* Whether each line of `got`, from one to another, is one of `sent`'s, in their order; but for
+ * such names as `own` says. */
+static inline bool strict_lines_among(const struct strict *got, unsigned from, unsigned to,
+                                      const struct strict *sent, unsigned next, unsigned end,
+                                      bool (*own)(struct slice name))
+{
+    for (unsigned i = from; i < to; i++) {
+        const struct line_of *line = &got->lines[i];
+        if (own(line->name))
+            continue;
+        while (next < end && !(slice_equal(sent->lines[next].name, line->name) &&
+                               slice_equal(sent->lines[next].value, line->value)))
+            next++;
+        if (next++ == end)
+            return false;
+    }
+    return true;
 }
 
 #endif
