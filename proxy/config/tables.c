@@ -16,6 +16,10 @@ static const char *const level_choices[] = { "debug", "info", "warning", "error"
 static const char *const deliver_schemes[] = { "http", "h2c", NULL };
 static const char *const protocols[] = { "http1", "h2", NULL };
 
+static const char *const forwarded_choices[] = { "keep", "append", "replace", "remove", NULL };
+static const char *const form_choices[] = { "x-forwarded", "forwarded", "both", NULL };
+static const char *const via_choices[] = { "both", "request", "off", NULL };
+
 static const struct setting listener_rows[] = {
     { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
       .help = "What the listener is called in logs." },
@@ -26,6 +30,17 @@ static const struct setting listener_rows[] = {
       .help = "The service that a call which names only this listener is meant for: the "
               "application's base URL "
               "then is this listener." },
+    { "forwarded", SETTING_CHOICE, 0, .choices = forwarded_choices, .since = "0.1",
+      .help = "What becomes of what callers say of the hops behind them (`X-Forwarded-*`, "
+              "`Forwarded`, `X-Real-IP`): it is kept, kept with the caller's address added, said "
+              "anew, or left out. When not written, `keep` at a loopback address, where only this "
+              "machine calls, and `replace` elsewhere." },
+    { "forwarded_as", SETTING_CHOICE, 0, "x-forwarded", .choices = form_choices, .since = "0.1",
+      .help = "What `append` and `replace` write: `X-Forwarded-For`, `-Proto` and `-Host`, the "
+              "`Forwarded` of RFC 7239, or all of them." },
+    { "via", SETTING_CHOICE, 0, "both", .choices = via_choices, .since = "0.1",
+      .help = "Which messages get a `Via`: requests and answers, requests only, or none; then "
+              "requests have a `Shunt-Hops`, by which loops are found as well." },
     { 0 },
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/hex.h"
 #include "core/attempt.h"
+#include "core/forwarded.h"
 #include "core/grpc.h"
 #include "core/snapshot.h"
 #include "core/worker.h"
@@ -301,6 +302,10 @@ void call_begin(struct call *call)
 {
     follow_trace(call);
     call->grpc = grpc_is_call(&call->request);
+    if (forwarded_apply(call) != 0) {
+        fail_later(call, REASON_head_too_large, NULL);
+        return;
+    }
     const struct route *route = call_awaits_body(call);
     if (route != NULL)
         collect_undecided(call, route);

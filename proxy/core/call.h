@@ -63,6 +63,7 @@ struct head {
     bool has_query;
     bool expects;          /* Expect: 100-continue: the body comes after a 100; no field says so */
     bool trailers_welcome; /* TE: trailers; no field says so */
+    bool no_via;           /* goes on without a Via of ours: core/forwarded.h */
     /* an answer's */
     int status;
     struct slice phrase; /* reason phrase, may be empty */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/call.h"
+#include "core/forwarded.h"
 #include "core/rewrite.h"
 #include "core/route.h"
 #include "core/worker.h"
@@ -114,7 +115,10 @@ static const char *ask(struct call *call, const struct question *question)
     if (verdict != HEAD_OK)
         return notes.why != NULL ? notes.why : "it is not a valid HTTP request";
     call->upgrade = notes.upgrade;
+    call->hops = head_hops(&call->request.fields);
     choose_listener(call);
+    if (forwarded_apply(call) != 0)
+        return "the request is too large";
     if (question->data != NULL)
         bytes_text(&call->body, question->data);
     return NULL;

@@ -411,6 +411,7 @@ static void build_listener(struct building *building, struct listener_settings *
                  values_text(values, "address"));
         return;
     }
+    listener->hop = hop_rules_of(values, &listener->address);
     bind_listener(building, listener, values, building->snapshot->workers);
 }
 

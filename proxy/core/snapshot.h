@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "config/config.h"
+#include "core/forwarded.h"
 #include "core/plan.h"
 #include "http/target.h"
 #include "net/address.h"
@@ -51,6 +52,7 @@ struct listener_settings {
     struct address address;
     const char *host; /* "inventory:8080", or NULL */
     bool admin;       /* answered by the admin transport */
+    struct hop_rules hop;
     int *descriptors; /* one per worker; -1 once a worker has it */
 };
 

@@ -111,6 +111,11 @@ bool wire_is_own(struct slice name)
     return IN_FAMILIES(name, own_names);
 }
 
+bool wire_is_identity(struct slice name)
+{
+    return IN_FAMILIES(name, identity_names);
+}
+
 /* --- HTTP → message --------------------------------------------------------------------------- */
 
 /* What a message is being written into. */
@@ -342,7 +347,7 @@ static bool counts(struct reader *reader, struct slice name)
 {
     if (wire_is_own(name))
         return false;
-    bool claimed = reader->rules != NULL && IN_FAMILIES(name, identity_names) &&
+    bool claimed = reader->rules != NULL && wire_is_identity(name) &&
                    !is_listed(name, reader->rules->trust);
     if (!claimed && !ends_here(field_token(name)))
         return true;

@@ -50,5 +50,7 @@ int wire_to_response(const struct message *message, struct arena *arena, struct 
 bool wire_is_secret(enum field_name token);
 /* What Shunt and brokers say among themselves: shunt-*, x-death, x-delay, …. */
 bool wire_is_own(struct slice name);
+/* Who the client is, as somebody claims: x-forwarded-*, forwarded, x-real-ip, also with '_'. */
+bool wire_is_identity(struct slice name);
 
 #endif

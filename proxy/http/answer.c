@@ -141,7 +141,7 @@ static void on_head(struct call *call)
     serving->has_body = response->framing != FRAMING_TUNNEL &&
                         response_has_body(call->request.method, response->status);
     serving->left = response->length;
-    write_head(connection, response, call->from_upstream, call->message_id);
+    write_head(connection, response, call_signs_answer(call), call->message_id);
     connection_read(connection);
 }
 

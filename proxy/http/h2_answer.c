@@ -76,7 +76,8 @@ static void on_head(struct call *call)
 {
     struct h2_service *service = service_of(call);
     assert(!service->stream.opened && call->response.status >= 200 && !service->broken);
-    write_head(service, &call->response, call->from_upstream, call->message_id, !has_body(call));
+    write_head(service, &call->response, call_signs_answer(call), call->message_id,
+               !has_body(call));
 }
 
 /* What a client is not sent counts as read. */

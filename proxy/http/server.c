@@ -126,6 +126,7 @@ void server_update(struct server *server, const struct listener_settings *settin
     free((void *)(uintptr_t)server->settings.host);
     server->settings.name = name;
     server->settings.host = host;
+    server->settings.hop = settings->hop;
 }
 
 struct server *server_open(struct worker *worker, const struct listener_settings *settings,

@@ -77,7 +77,8 @@ static void own_framing(struct own_fields *fields, const struct head *head)
 void own_fields_of_request(const struct head *request, struct own_fields *fields)
 {
     fields->count = 0;
-    own(fields, SLICE("Via"), via_text(request));
+    if (!request->no_via)
+        own(fields, SLICE("Via"), via_text(request));
     if (request->upgrade.len > 0) {
         own(fields, SLICE("Connection"), SLICE("Upgrade"));
         own(fields, SLICE("Upgrade"), request->upgrade);
@@ -93,7 +94,8 @@ void own_fields_of_request(const struct head *request, struct own_fields *fields
 void own_fields_of_h2_request(const struct head *request, struct own_fields *fields)
 {
     fields->count = 0;
-    own(fields, SLICE("via"), via_text(request));
+    if (!request->no_via)
+        own(fields, SLICE("via"), via_text(request));
     if (request->trailers_welcome)
         own(fields, SLICE("te"), SLICE("trailers"));
     if (request->expects)

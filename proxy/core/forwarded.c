@@ -1,0 +1,145 @@
+/* Happy path: nothing to do, since the rule is to keep; else claims are taken out, and what this hop
+ * knows for sure is written: the address of the other end of the connection, the host that was
+ * called, and that it was plain HTTP. An address that is not known, as in explain, is "unknown"
+ * (RFC 7239 §6.2).
+ * Failure: the arena's cap.
+ */
+#include "core/forwarded.h"
+
+#include <assert.h>
+
+#include "config/values.h"
+#include "core/snapshot.h"
+#include "core/wire.h"
+
+struct hop_rules hop_rules_of(const struct values *listener, const struct address *address)
+{
+    struct hop_rules rules = {
+        .forwarded = address_is_loopback(address) ? FORWARDED_KEEP : FORWARDED_REPLACE,
+        .form = (enum forwarded_form)values_number(listener, "forwarded_as"),
+        .via = (enum via_rule)values_number(listener, "via"),
+    };
+    if (values_has(listener, "forwarded"))
+        rules.forwarded = (enum forwarded_rule)values_number(listener, "forwarded");
+    assert(rules.form <= FORM_BOTH && rules.via <= VIA_OFF);
+    return rules;
+}
+
+static void drop_claims(struct fields *fields)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->at[i];
+        if (wire_is_identity(field->name))
+            fields->bytes -= field->name.len + field->value.len;
+        else
+            fields->at[kept++] = *field;
+    }
+    fields->count = kept;
+}
+
+/* The caller's address without its port, as nginx and HAProxy write it. */
+static struct slice address_of_caller(const struct call *call)
+{
+    struct slice host;
+    uint16_t port;
+    struct address address;
+    if (host_split(call->peer, 0, &host, &port) < 0 || address_from_host(host, port, &address) < 0)
+        return SLICE("unknown");
+    return host;
+}
+
+/* One element of Forwarded. What is no token is quoted; no host and no address has a quote. */
+static struct slice forwarded_element(const struct call *call, struct arena *arena)
+{
+    struct slice node = address_of_caller(call), host = call->request.authority;
+    bool v6 = slice_find(node, ':') < node.len;
+    const char *open = v6 ? "\"[" : "", *close = v6 ? "]\"" : "";
+    const char *quote = field_name_valid(host) ? "" : "\"";
+    if (host.len == 0)
+        return arena_printf(arena, "for=%s%.*s%s;proto=http", open, (int)node.len,
+                            (const char *)node.at, close);
+    return arena_printf(arena, "for=%s%.*s%s;host=%s%.*s%s;proto=http", open, (int)node.len,
+                        (const char *)node.at, close, quote, (int)host.len, (const char *)host.at,
+                        quote);
+}
+
+/* Behind what the last field of that name says, or in a field of its own. */
+static int append(struct call *call, enum field_name token, struct slice name, struct slice value)
+{
+    struct fields *fields = &call->request.fields;
+    uint32_t i = fields->count;
+    while (i > 0 && fields->at[i - 1].token != token)
+        i--;
+    if (value.at == NULL)
+        return -1;
+    if (i == 0 || fields->at[i - 1].value.len == 0)
+        return fields_add(fields, &call->arena, name, value);
+    struct field *last = &fields->at[i - 1];
+    struct slice both = arena_printf(&call->arena, "%.*s, %.*s", (int)last->value.len,
+                                     (const char *)last->value.at, (int)value.len,
+                                     (const char *)value.at);
+    if (both.at == NULL)
+        return -1;
+    fields->bytes += both.len - last->value.len;
+    last->value = both;
+    return 0;
+}
+
+/* Whoever was first knows best: only -For is a list. */
+static int add_if_missing(struct call *call, enum field_name token, struct slice name,
+                          struct slice value)
+{
+    struct fields *fields = &call->request.fields;
+    if (value.len == 0 || fields_find(fields, token) != NULL)
+        return 0;
+    return fields_add(fields, &call->arena, name, value);
+}
+
+static int add_hop(struct call *call, enum forwarded_form form)
+{
+    int full = 0;
+    if (form != FORM_FORWARDED) {
+        full |= append(call, FIELD_X_FORWARDED_FOR, SLICE("X-Forwarded-For"),
+                       address_of_caller(call));
+        full |= add_if_missing(call, FIELD_X_FORWARDED_PROTO, SLICE("X-Forwarded-Proto"),
+                               SLICE("http"));
+        full |= add_if_missing(call, FIELD_X_FORWARDED_HOST, SLICE("X-Forwarded-Host"),
+                               call->request.authority);
+    }
+    if (form != FORM_X_FORWARDED)
+        full |= append(call, FIELD_FORWARDED, SLICE("Forwarded"),
+                       forwarded_element(call, &call->arena));
+    return full;
+}
+
+/* Loops are found all the same (http/framing.h, head_hops). */
+static int count_instead(struct call *call)
+{
+    struct head *request = &call->request;
+    request->no_via = true;
+    fields_remove(&request->fields, FIELD_SHUNT_HOPS);
+    struct slice hops = arena_printf(&call->arena, "%u", call->hops + 1);
+    return hops.at == NULL ? -1
+                           : fields_add(&request->fields, &call->arena, SLICE("Shunt-Hops"), hops);
+}
+
+bool call_signs_answer(const struct call *call)
+{
+    return call->from_upstream && (call->listener == NULL || call->listener->hop.via == VIA_BOTH);
+}
+
+int forwarded_apply(struct call *call)
+{
+    if (call->listener == NULL)
+        return 0;
+    const struct hop_rules *rules = &call->listener->hop;
+    if (rules->forwarded >= FORWARDED_REPLACE)
+        drop_claims(&call->request.fields);
+    int full = 0;
+    if (rules->forwarded == FORWARDED_APPEND || rules->forwarded == FORWARDED_REPLACE)
+        full |= add_hop(call, rules->form);
+    if (rules->via == VIA_OFF)
+        full |= count_instead(call);
+    return full;
+}
