@@ -33,6 +33,7 @@ struct host {
     void (*interim)(struct attempt *attempt, const struct head *head);
     void (*head)(struct attempt *attempt, const struct head *head);
     void (*body)(struct attempt *attempt, struct slice bytes);
+    void (*half_end)(struct attempt *attempt);
     void (*end)(struct attempt *attempt, const struct fields *trailers);
     void (*stored)(struct attempt *attempt);
     void (*reply)(struct attempt *attempt, const struct message *message);

@@ -235,6 +235,12 @@ static void on_body(struct trip *trip, struct slice bytes)
     host_of(carriage)->body(carriage->attempt, bytes);
 }
 
+static void on_half_end(struct trip *trip)
+{
+    struct carriage *carriage = carriage_of(trip);
+    host_of(carriage)->half_end(carriage->attempt);
+}
+
 static void on_end(struct trip *trip, const struct fields *trailers)
 {
     struct carriage *carriage = carriage_of(trip);
@@ -309,6 +315,7 @@ static const struct trip_events trip_events = {
     .interim = on_interim,
     .head = on_head,
     .body = on_body,
+    .half_end = on_half_end,
     .end = on_end,
     .fail = on_fail,
     .room = on_room,

@@ -20,6 +20,8 @@ static const char *const forwarded_choices[] = { "keep", "append", "replace", "r
 static const char *const form_choices[] = { "x-forwarded", "forwarded", "both", NULL };
 static const char *const via_choices[] = { "both", "request", "off", NULL };
 
+static const char *const half_closed_choices[] = { "answer", "cancel", NULL };
+
 static const struct setting listener_rows[] = {
     { "name", SETTING_TEXT, SETTING_REQUIRED | SETTING_UNIQUE | SETTING_NOT_EMPTY, .since = "0.1",
       .help = "What the listener is called in logs." },
@@ -41,6 +43,11 @@ static const struct setting listener_rows[] = {
     { "via", SETTING_CHOICE, 0, "both", .choices = via_choices, .since = "0.1",
       .help = "Which messages get a `Via`: requests and answers, requests only, or none; then "
               "requests have a `Shunt-Hops`, by which loops are found as well." },
+    { "half_closed", SETTING_CHOICE, 0, "answer", .choices = half_closed_choices, .since = "0.1",
+      .help = "What becomes of a call of HTTP/1 whose caller closes its sending side behind the "
+              "request: it is answered, unless nobody is there any more, which is known of callers "
+              "on this machine and after a reset; or it is cancelled, since most who do so from "
+              "elsewhere are gone." },
     { 0 },
 };
 
@@ -64,6 +71,10 @@ static const struct setting timeout_rows[] = {
       .help = "How long a caller's connection may rest between two requests." },
     { "body", SETTING_DURATION, 0, "30s", 1, 1 * HOUR, .since = "0.1",
       .help = "How long a body may make no progress." },
+    { "tunnel", SETTING_DURATION, 0, "1h", 1, 7 * DAY, .since = "0.1",
+      .help = "How long a tunnel (CONNECT, WebSocket) may rest in both directions." },
+    { "half_tunnel", SETTING_DURATION, 0, "2m", 1, 7 * DAY, .since = "0.1",
+      .help = "The same once one side has said all and the other one goes on." },
     { 0 },
 };
 

@@ -75,12 +75,15 @@ static void tell_head(struct call *call, const struct head *head)
     if (call->grpc)
         call->grpc_status = grpc_status(&head->fields);
     phase_move(&call->response_phase, PHASE_BODY);
+    if (head->framing == FRAMING_TUNNEL)
+        tunnel_begin(call);
     call->caller->head(call);
 }
 
 static void tell_body(struct call *call, struct slice bytes)
 {
     assert(call->response_phase == PHASE_BODY);
+    call->moved_ms = worker_now_ms(call->worker);
     call->bytes_out += bytes.len;
     call->caller->body(call, bytes);
 }
@@ -100,8 +103,6 @@ void attempt_head(struct attempt *attempt, const struct head *head)
     assert(call->attempt == attempt && !attempt->head_sent);
     attempt->head_sent = true;
     call->from_upstream = true;
-    if (head->framing == FRAMING_TUNNEL)
-        worker_timer_stop(call->worker, &call->deadline);
     tell_head(call, head);
 }
 
@@ -110,6 +111,15 @@ void attempt_body(struct attempt *attempt, struct slice bytes)
     assert(attempt->head_sent && !attempt->ended);
     if (bytes.len != 0)
         tell_body(attempt->call, bytes);
+}
+
+void attempt_half_end(struct attempt *attempt)
+{
+    struct call *call = attempt->call;
+    assert(call->attempt == attempt && call->response.framing == FRAMING_TUNNEL);
+    assert(call->response_phase == PHASE_BODY && call->request_phase == PHASE_BODY);
+    tunnel_half(call);
+    call->caller->half_end(call);
 }
 
 void attempt_end(struct attempt *attempt, const struct fields *trailers)
@@ -231,7 +241,7 @@ void attempt_want(struct attempt *attempt, size_t bytes)
             call->plan.transport->body(attempt, bytes_slice(&call->body));
         bytes_free(&call->body);
         if (call->request_complete && head_has_body(&call->request))
-            call->plan.transport->end(attempt, &call->request_trailers);
+            call_end_attempt(call);
     }
     if (!call->request_complete)
         call->caller->want(call, bytes);

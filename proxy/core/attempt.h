@@ -14,6 +14,13 @@ void call_finish(struct call *call);
 
 /* Hands the planned call to its transport. REASON_none, or why it was refused at once. */
 enum reason attempt_begin(struct call *call) __attribute__((warn_unused_result));
+/* A tunnel is open: from now on the call may take as long as bytes pass, and core/tunnel.c looks
+ * after that. */
+void tunnel_begin(struct call *call);
+/* One side has said all. */
+void tunnel_half(struct call *call);
+/* The request of the attempt under way is complete. */
+void call_end_attempt(struct call *call);
 /* Ends the attempt under way without a callback; how far it had come. */
 enum outcome attempt_cancel(struct call *call);
 /* Keeps what became of one of several destinations, for the caller. `name` lives in the call's

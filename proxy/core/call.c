@@ -328,6 +328,7 @@ void call_body(struct call *call, struct slice bytes)
         return;
     assert(call->request_phase == PHASE_BODY && !call->request_complete);
     call->bytes_in += bytes.len;
+    call->moved_ms = worker_now_ms(call->worker);
     if (call->bytes_in > call->plan.max_body) {
         fail_later(call, REASON_body_too_large, NULL);
     } else if (call->sending) {
@@ -337,6 +338,13 @@ void call_body(struct call *call, struct slice bytes)
         if (call->body.full)
             fail_later(call, REASON_overloaded, NULL);
     }
+}
+
+void call_end_attempt(struct call *call)
+{
+    if (call->response.framing == FRAMING_TUNNEL)
+        tunnel_half(call);
+    call->plan.transport->end(call->attempt, &call->request_trailers);
 }
 
 void call_end(struct call *call, const struct fields *trailers)
@@ -357,7 +365,7 @@ void call_end(struct call *call, const struct fields *trailers)
         else
             carry(call);
     } else if (call->sending || !head_has_body(&call->request)) {
-        call->plan.transport->end(call->attempt, &call->request_trailers);
+        call_end_attempt(call);
     }
 }
 

@@ -97,6 +97,9 @@ struct caller {
     void (*body)(struct call *call, struct slice bytes);
     /* The answer is complete. `trailers` may be NULL. */
     void (*end)(struct call *call, const struct fields *trailers);
+    /* A tunnel's other side has said all, and still takes what comes; `end` follows when both have.
+     * NULL where there are no tunnels. */
+    void (*half_end)(struct call *call);
     /* No (further) answer will come. */
     void (*fail)(struct call *call, enum reason reason, const char *detail);
     /* Room for so many more bytes of request body. */
@@ -143,6 +146,8 @@ struct call {
     size_t owed;         /* core's own: the room that the task will tell */
     bool over;           /* core's own: the caller has had its end or fail, or has cancelled */
     bool sending;        /* core's own: the transport has said `want` once */
+    uint64_t moved_ms;   /* core's own: when a tunnel last passed bytes */
+    bool half;           /* core's own: one side of the tunnel has said all */
     struct slice message_id;
     struct slice peer;        /* the client's address, for logs and X-Forwarded-For */
     struct slice traceparent; /* W3C Trace Context: passed on or started here */
@@ -220,6 +225,8 @@ void attempt_interim(struct attempt *attempt, const struct head *head);
 /* The answer's head, copied; memory of its slices: the call's arena. */
 void attempt_head(struct attempt *attempt, const struct head *head);
 void attempt_body(struct attempt *attempt, struct slice bytes);
+/* The other side of a tunnel has said all; `end` follows once the caller has, too. */
+void attempt_half_end(struct attempt *attempt);
 /* The answer is complete; sets ANSWERED. The attempt is gone afterwards. */
 void attempt_end(struct attempt *attempt, const struct fields *trailers);
 /* A broker confirmed the message: the route's own answer goes to the caller; sets STORED. Gone

@@ -50,6 +50,7 @@ const struct host host_table = {
     .interim = attempt_interim,
     .head = attempt_head,
     .body = attempt_body,
+    .half_end = attempt_half_end,
     .end = attempt_end,
     .stored = attempt_stored,
     .reply = attempt_reply,

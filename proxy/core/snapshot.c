@@ -412,6 +412,7 @@ static void build_listener(struct building *building, struct listener_settings *
         return;
     }
     listener->hop = hop_rules_of(values, &listener->address);
+    listener->cancels_half_closed = strcmp(values_text(values, "half_closed"), "cancel") == 0;
     bind_listener(building, listener, values, building->snapshot->workers);
 }
 
@@ -467,6 +468,8 @@ static void build_top(struct building *building)
         .head_ms = values_ms(timeouts, "head"),
         .idle_ms = values_ms(timeouts, "idle"),
         .body_ms = values_ms(timeouts, "body"),
+        .tunnel_ms = values_ms(timeouts, "tunnel"),
+        .half_tunnel_ms = values_ms(timeouts, "half_tunnel"),
     };
 }
 

@@ -53,7 +53,8 @@ struct listener_settings {
     const char *host; /* "inventory:8080", or NULL */
     bool admin;       /* answered by the admin transport */
     struct hop_rules hop;
-    int *descriptors; /* one per worker; -1 once a worker has it */
+    bool cancels_half_closed; /* a caller that has said all is taken for gone */
+    int *descriptors;         /* one per worker; -1 once a worker has it */
 };
 
 struct limits {
@@ -61,6 +62,7 @@ struct limits {
     unsigned streams;                   /* of one HTTP/2 connection */
     size_t head, head_fields;           /* bytes; number */
     uint64_t head_ms, idle_ms, body_ms; /* timeouts */
+    uint64_t tunnel_ms, half_tunnel_ms;
 };
 
 struct fan_settings;

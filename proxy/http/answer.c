@@ -45,9 +45,12 @@ static struct slice date_now(struct server *server)
     return date_text(&server->date, worker_wall_ms(server->worker));
 }
 
-static bool is_draining(const struct server *server)
+/* Nothing can follow this answer. */
+static bool is_last(const struct connection *connection)
 {
-    return server->draining || server->worker->draining;
+    const struct server *server = connection->server;
+    return server->draining || server->worker->draining ||
+           (connection->at_end && connection->input.len == 0);
 }
 
 /* --- before the answer ------------------------------------------------------------------------ */
@@ -92,7 +95,7 @@ static void decide_upgrade(struct connection *connection, const struct head *res
     }
     assert(response->framing == FRAMING_TUNNEL);
     body_start(&serving->reader, FRAMING_TUNNEL, 0, false, &call->arena);
-    if (connection->input.len > 0)
+    if (connection->input.len > 0 || connection->at_end)
         worker_defer(call->worker, &connection->task);
 }
 
@@ -113,8 +116,7 @@ static void write_head(struct connection *connection, const struct head *respons
 {
     struct serving *serving = connection->serving;
     bool tunnel = response->framing == FRAMING_TUNNEL;
-    serving->keep = serving->keep && !is_draining(connection->server) &&
-                    may_stay(serving, response);
+    serving->keep = serving->keep && !is_last(connection) && may_stay(serving, response);
     const struct answer_terms terms = {
         .close = !serving->keep && !tunnel,
         .keep_alive = serving->keep && serving->asked_to_stay,
@@ -135,6 +137,7 @@ static void on_head(struct call *call)
     struct serving *serving = connection->serving;
     const struct head *response = &call->response;
     assert(!serving->answering && response->status >= 101 && !serving->broken);
+    serving->tunnel = response->framing == FRAMING_TUNNEL;
     if (serving->deciding)
         decide_upgrade(connection, response);
     serving->chunks = serving->minor > 0;
@@ -180,6 +183,14 @@ static void on_end(struct call *call, const struct fields *trailers)
         put_built(connection);
     }
     connection_answered(connection);
+}
+
+/* The other side of a tunnel has said all; the client may go on. */
+static void on_half_end(struct call *call)
+{
+    struct connection *connection = connection_of(call);
+    assert(connection->serving->tunnel);
+    stream_end(connection->stream);
 }
 
 /* --- failures --------------------------------------------------------------------------------- */
@@ -238,7 +249,7 @@ static void on_fail(struct call *call, enum reason reason, const char *detail)
     }
     serving->deciding = false;
     serving->has_body = !slice_is(call->request.method, "HEAD");
-    serving->keep = serving->keep && !serving->broken && !is_draining(connection->server) &&
+    serving->keep = serving->keep && !serving->broken && !is_last(connection) &&
                     serving->reader.state == BODY_DONE;
     answer_problem(connection, &call->arena, reason, call->outcome, call->message_id, detail,
                    &call->targets);
@@ -251,6 +262,7 @@ const struct caller http_caller = {
     .head = on_head,
     .body = on_body,
     .end = on_end,
+    .half_end = on_half_end,
     .fail = on_fail,
     .want = on_want,
     .gone = connection_gone,

@@ -39,6 +39,8 @@ struct trip_events {
     /* Slices live in the trip's arena. */
     void (*head)(struct trip *trip, const struct head *head);
     void (*body)(struct trip *trip, struct slice bytes);
+    /* The upstream's side of a tunnel has said all; `end` follows when ours has, too. */
+    void (*half_end)(struct trip *trip);
     void (*end)(struct trip *trip, const struct fields *trailers);
     /* `reused`: it was not the connection's first trip. */
     void (*fail)(struct trip *trip, enum trip_failure failure, bool reused, const char *detail);
@@ -63,6 +65,7 @@ struct trip {
     bool begun;     /* a byte of an answer came */
     bool answering; /* its head came */
     bool tunnel;    /* bytes both ways */
+    bool half;      /* of which the upstream has said all of its own */
     bool last;      /* the connection ends with this answer */
     unsigned interims;
     uint64_t body_sent;

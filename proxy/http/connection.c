@@ -108,8 +108,7 @@ static void destroy_if_done(struct connection *connection)
         destroy(connection);
 }
 
-/* Forgets the call without an answer. */
-static void drop_call(struct connection *connection, enum reason reason)
+void connection_drop_call(struct connection *connection, enum reason reason)
 {
     struct call *call = connection->call;
     connection->call = NULL;
@@ -118,7 +117,7 @@ static void drop_call(struct connection *connection, enum reason reason)
         call_cancel(call, reason);
 }
 
-static void close_now(struct connection *connection)
+void connection_close_now(struct connection *connection)
 {
     connection_move(connection, CONNECTION_CLOSED);
     stream_close(connection->stream);
@@ -128,7 +127,7 @@ void connection_abort(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
         return;
-    drop_call(connection, REASON_client_gone);
+    connection_drop_call(connection, REASON_client_gone);
     connection_move(connection, CONNECTION_CLOSED);
     stream_reset(connection->stream);
 }
@@ -136,7 +135,7 @@ void connection_abort(struct connection *connection)
 void connection_close_idle(struct connection *connection)
 {
     if (connection->state == CONNECTION_IDLE || connection->state == CONNECTION_HEAD)
-        close_now(connection);
+        connection_close_now(connection);
 }
 
 /* The client gets time to read its last answer: a close with unread bytes would take it away
@@ -145,7 +144,10 @@ static void linger(struct connection *connection)
 {
     connection_move(connection, CONNECTION_LINGERING);
     bytes_free(&connection->input);
-    stream_end(connection->stream);
+    if (connection->at_end)
+        stream_finish(connection->stream);
+    else
+        stream_end(connection->stream);
     connection_arm(connection, LINGER_MS);
 }
 
@@ -154,7 +156,8 @@ void connection_answered(struct connection *connection)
     struct serving *serving = connection->serving;
     assert(connection->state == CONNECTION_SERVING && serving != NULL && !serving->deciding);
     bool stays = serving->keep && !serving->broken && serving->reader.state == BODY_DONE &&
-                 !connection->server->draining;
+                 !connection->server->draining &&
+                 (!connection->at_end || connection->input.len > 0);
     connection->call = NULL;
     connection->serving = NULL;
     if (!stays) {
@@ -258,8 +261,8 @@ static void begin(struct connection *connection, struct slice head, struct slice
     enum head_verdict verdict = request_parse(copy, limits_of(connection)->head_fields,
                                               &call->arena, &call->request, &notes);
     if (verdict != HEAD_OK && notes.foreign && first) { /* no answer that it could read */
-        drop_call(connection, REASON_bad_request);
-        close_now(connection);
+        connection_drop_call(connection, REASON_bad_request);
+        connection_close_now(connection);
         return;
     }
     if (verdict != HEAD_OK) {
@@ -360,7 +363,7 @@ static size_t throw_away(struct connection *connection, struct slice bytes)
 {
     connection->thrown_away += bytes.len;
     if (connection->state == CONNECTION_LINGERING && connection->thrown_away > LINGER_BYTES)
-        close_now(connection);
+        connection_close_now(connection);
     return bytes.len;
 }
 
@@ -401,6 +404,8 @@ static void on_task(struct task *task)
 {
     struct connection *connection = thing_of(task, struct connection, task);
     take_input(connection);
+    if (connection->at_end)
+        connection_part(connection);
     connection_read(connection);
     destroy_if_done(connection);
 }
@@ -421,21 +426,11 @@ static void on_read(struct stream *stream, struct slice bytes)
     destroy_if_done(connection);
 }
 
-/* A client that has said all and waits is taken for gone: so are those that died, and nothing
- * tells them apart. */
 static void on_eof(struct stream *stream)
 {
     struct connection *connection = stream->owner;
-    struct serving *serving = connection->serving;
-    if (serving != NULL && serving->reader.state == BODY_ENDLESS && !serving->broken) {
-        body_eof(&serving->reader);
-        call_end(connection->call, NULL);
-        return;
-    }
-    if (connection->state == CONNECTION_LINGERING && stream_queued(stream) > 0)
-        return; /* it still reads; the timer looks after the rest */
-    drop_call(connection, REASON_client_gone);
-    close_now(connection);
+    connection->at_end = true;
+    connection_part(connection);
 }
 
 static void on_room(struct stream *stream)
@@ -454,7 +449,7 @@ static void on_close(struct stream *stream, int error)
     (void)error;
     struct connection *connection = stream->owner;
     connection->stream = NULL;
-    drop_call(connection, REASON_client_gone);
+    connection_drop_call(connection, REASON_client_gone);
     if (connection->state != CONNECTION_CLOSED)
         connection_move(connection, CONNECTION_CLOSED);
     list_leave(&connection->task.link);
@@ -489,7 +484,7 @@ static void look_at_idle(struct connection *connection, uint64_t now)
         connection->expired = true;
         connection_arm(connection, 1);
     } else {
-        close_now(connection);
+        connection_close_now(connection);
     }
 }
 
@@ -519,6 +514,8 @@ static void look_at_serving(struct connection *connection, uint64_t now)
 {
     struct serving *serving = connection->serving;
     uint64_t body_ms = limits_of(connection)->body_ms;
+    if (connection_look_at_part(connection))
+        return;
     if (is_stuck(connection, now)) {
         observe_event(connection->server->worker, "answer_not_read");
         connection_abort(connection);
@@ -538,7 +535,7 @@ static void look_at_lingering(struct connection *connection, uint64_t now)
     else if (stream_queued(connection->stream) > 0 && !is_stuck(connection, now))
         connection_arm(connection, LINGER_MS);
     else
-        close_now(connection);
+        connection_close_now(connection);
 }
 
 static void look_at_closed(struct connection *connection, uint64_t now)

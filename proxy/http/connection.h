@@ -7,8 +7,8 @@
  *       │ idle, eof    │ eof                    │ client gone, answer broken off       │ eof, time, bytes
  *       └──────────────┴────────────────────────┴──────────────▶ CLOSED ◀──────────────┘
  *
- * Split in two: connection.c reads (heads, bodies, timeouts, the end), answer.c writes (what a
- * call tells its caller). Used by server.c alone.
+ * Split in three: connection.c reads (heads, bodies, timeouts), parting.c knows what the end of
+ * reading means, answer.c writes (what a call tells its caller). Used by server.c alone.
  */
 #ifndef HTTP_CONNECTION_H
 #define HTTP_CONNECTION_H
@@ -42,6 +42,7 @@ struct serving {
     bool keep;                 /* the connection goes on after this answer */
     bool answering;            /* the head of the answer is written */
     bool chunks;               /* the answer's body goes out in chunks */
+    bool tunnel;               /* bytes both ways, each until its own end */
     bool has_body;             /* the answer has a body */
     uint64_t left;             /* of an answer with a length */
     size_t room;               /* bytes written that call_room was not told of */
@@ -54,6 +55,7 @@ struct connection {
     enum connection_state state;
     bool reading, refused;
     bool expired;        /* idle for too long: closes at the next look */
+    bool at_end;         /* the client has said all; see parting.c */
     uint64_t since_ms;   /* when the state was entered, or the request's body last made progress */
     uint64_t written;    /* bytes given to the stream */
     uint64_t drained;    /* of these, what had left when the timer last looked */
@@ -90,7 +92,7 @@ void connection_close_idle(struct connection *connection);
 /* Ends it at once, with a reset. */
 void connection_abort(struct connection *connection);
 
-/* --- between connection.c and answer.c -------------------------------------------------------- */
+/* --- between connection.c, parting.c and answer.c --------------------------------------------- */
 
 extern const struct caller http_caller;
 
@@ -102,6 +104,13 @@ void connection_arm(struct connection *connection, uint64_t after_ms);
 void connection_read(struct connection *connection);
 /* The answer is out: on to the next request, or to the end. */
 void connection_answered(struct connection *connection);
+/* Forgets the call, if there is one, without an answer. */
+void connection_drop_call(struct connection *connection, enum reason reason);
+void connection_close_now(struct connection *connection);
+/* What it means that the client has said all; again when what it had said before has been taken. */
+void connection_part(struct connection *connection);
+/* The timer's look at a client that has said all: whether the connection has ended with it. */
+bool connection_look_at_part(struct connection *connection);
 /* The caller's `gone`. */
 void connection_gone(struct call *call);
 /* Writes an answer of our own, made from a reason; `serving->keep`, if there is one, says

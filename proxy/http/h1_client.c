@@ -245,6 +245,9 @@ static void on_eof(struct stream *stream)
         stream_close(stream);
     } else if (!trip->answering) {
         fail(h1, trip->begun ? TRIP_CUT : TRIP_LOST, "the upstream closed the connection");
+    } else if (trip->tunnel && !trip->sent) {
+        trip->half = true;
+        trip->events->half_end(trip);
     } else if (body_eof(&trip->reader)) {
         trip->last = true;
         finish(h1, false);
@@ -268,7 +271,10 @@ static void on_close(struct stream *stream, int error)
         enum trip_failure failure = trip->answering ? TRIP_BROKEN
                                     : trip->begun   ? TRIP_CUT
                                                     : TRIP_LOST;
-        trip->events->fail(trip, failure, h1->client.reused, strerror(-error));
+        if (trip->half && trip->sent && error == 0)
+            trip->events->end(trip, NULL);
+        else
+            trip->events->fail(trip, failure, h1->client.reused, strerror(-error));
     }
     bytes_free(&h1->input);
     h1->stream = NULL;
@@ -328,7 +334,9 @@ static void end(struct client *client, const struct fields *trailers)
     if (trip->stopped)
         return; /* the request stays incomplete, and the connection ends with the answer */
     trip->sent = true;
-    if (trip->tunnel) {
+    if (trip->half) {
+        stream_finish(h1->stream);
+    } else if (trip->tunnel) {
         stream_end(h1->stream);
     } else if (trip->request->framing == FRAMING_CHUNKED) {
         last_chunk_write(trailers, h1->scratch);

@@ -293,7 +293,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!ends && !resets)
         return 0;
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (ends && stream != NULL && !stream->complete && h2->side->begin != NULL) {
+    if (ends && stream != NULL && !stream->complete && !stream->both_ways &&
+        h2->side->begin != NULL) {
         stream->given_up = true;
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
     }

@@ -66,12 +66,13 @@ struct h2_stream {
     size_t credit;    /* granted, and not yet come */
     /* going out */
     struct bytes queue;
-    size_t taken;  /* of the queue */
-    bool opened;   /* its block has gone to nghttp2 */
-    bool ended;    /* h2_end, or a block that says all */
-    bool asleep;   /* nghttp2 waits for more of its body */
-    bool given_up; /* h2_reset */
-    bool forced;   /* reset by us for what the peer sent: its message is malformed */
+    size_t taken;   /* of the queue */
+    bool opened;    /* its block has gone to nghttp2 */
+    bool both_ways; /* a tunnel: one side may go on when the other has said all */
+    bool ended;     /* h2_end, or a block that says all */
+    bool asleep;    /* nghttp2 waits for more of its body */
+    bool given_up;  /* h2_reset */
+    bool forced;    /* reset by us for what the peer sent: its message is malformed */
     struct arena memory;
     struct fields trailers;
 };

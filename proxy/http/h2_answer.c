@@ -76,6 +76,7 @@ static void on_head(struct call *call)
 {
     struct h2_service *service = service_of(call);
     assert(!service->stream.opened && call->response.status >= 200 && !service->broken);
+    service->stream.both_ways = call->response.framing == FRAMING_TUNNEL;
     write_head(service, &call->response, call_signs_answer(call), call->message_id,
                !has_body(call));
 }
@@ -108,6 +109,11 @@ static void on_end(struct call *call, const struct fields *trailers)
     h2_service_answered(service);
 }
 
+static void on_half_end(struct call *call)
+{
+    h2_end(&service_of(call)->stream, NULL);
+}
+
 static void on_fail(struct call *call, enum reason reason, const char *detail)
 {
     struct h2_service *service = service_of(call);
@@ -138,6 +144,7 @@ const struct caller h2_caller = {
     .head = on_head,
     .body = on_body,
     .end = on_end,
+    .half_end = on_half_end,
     .fail = on_fail,
     .want = on_want,
     .gone = h2_service_gone,

@@ -127,6 +127,7 @@ void server_update(struct server *server, const struct listener_settings *settin
     server->settings.name = name;
     server->settings.host = host;
     server->settings.hop = settings->hop;
+    server->settings.cancels_half_closed = settings->cancels_half_closed;
 }
 
 struct server *server_open(struct worker *worker, const struct listener_settings *settings,

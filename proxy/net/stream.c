@@ -126,7 +126,10 @@ static void drain(struct stream *stream)
     if (stream->closing || stream->waiting || !stream->ending || stream->ended)
         return;
     stream->ended = true;
-    stream->driver->end(stream);
+    if (stream->finishing)
+        stream_close(stream);
+    else
+        stream->driver->end(stream);
 }
 
 /* Other tasks of this turn may write as well: they go first, once. */
@@ -224,6 +227,22 @@ void stream_end(struct stream *stream)
     stream->ending = true;
     if (!stream->waiting && !stream->opening)
         worker_defer(stream->worker, &stream->flush);
+}
+
+void stream_finish(struct stream *stream)
+{
+    if (stream->closing)
+        return;
+    stream->finishing = true;
+    if (stream->ended)
+        stream_close(stream);
+    else
+        stream_end(stream);
+}
+
+bool stream_is_deserted(const struct stream *stream)
+{
+    return !stream->closing && stream->driver->deserted != NULL && stream->driver->deserted(stream);
 }
 
 /* --- for owners ----------------------------------------------------------------------------- */

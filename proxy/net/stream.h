@@ -64,6 +64,8 @@ struct stream_driver {
     /* Of what was lent, how much is not yet written. NULL: that is not known before all of it
      * is. */
     size_t (*unwritten)(const struct stream *stream);
+    /* See stream_is_deserted. NULL: never known. */
+    bool (*deserted)(const struct stream *stream);
 };
 
 struct stream {
@@ -80,6 +82,7 @@ struct stream {
     int error;             /* what went wrong, to be told by on_close */
     bool opening;          /* dialled, not yet open */
     bool ending, ended;    /* half close wanted; done */
+    bool finishing;        /* and a close behind it */
     bool closing;          /* stream_close was called or an error came */
     bool waiting;          /* await_room is under way */
     bool postponed;        /* the flush let others go first, once */
@@ -98,6 +101,11 @@ void stream_write_slice(struct stream *stream, struct slice bytes);
 size_t stream_queued(const struct stream *stream);
 /* Half close once the queue is out. */
 void stream_end(struct stream *stream);
+/* Closes once the queue is out: for when the peer has said all as well. */
+void stream_finish(struct stream *stream);
+/* After on_eof: whether surely nobody reads at the other end any more. False when that is not
+ * known. */
+bool stream_is_deserted(const struct stream *stream);
 /* Closes at once; what is queued is lost unless the kernel takes it now. on_close follows. Twice
  * is allowed. */
 void stream_close(struct stream *stream);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "net/deserted.h"
 #include "net/uv_net.h"
 
 _Static_assert(offsetof(uv_buf_t, base) == offsetof(struct iovec, iov_base) &&
@@ -268,6 +269,13 @@ static size_t unwritten(const struct stream *base)
     return uv_stream_get_write_queue_size(&stream->any);
 }
 
+static bool deserted(const struct stream *base)
+{
+    const struct uv_stream *stream = thing_of(base, const struct uv_stream, stream);
+    uv_os_fd_t descriptor;
+    return uv_fileno(&stream->handle, &descriptor) == 0 && socket_is_deserted(descriptor);
+}
+
 static void on_shut_down(uv_shutdown_t *request, int status)
 {
     struct uv_stream *stream = request->handle->data;
@@ -286,6 +294,7 @@ static const struct stream_driver driver = {
     .write = write_stream,
     .await_room = await_room,
     .unwritten = unwritten,
+    .deserted = deserted,
     .end = end_stream,
     .close = close_stream,
     .reset = reset_stream,

@@ -131,8 +131,14 @@ static void got_gone(struct call *call)
     world_of_call(call)->gone = true;
 }
 
-static const struct caller caller = { "test",  got_interim, got_head, got_body,
-                                      got_end, got_failure, got_room, got_gone };
+static const struct caller caller = { .kind = "test",
+                                      .interim = got_interim,
+                                      .head = got_head,
+                                      .body = got_body,
+                                      .end = got_end,
+                                      .fail = got_failure,
+                                      .want = got_room,
+                                      .gone = got_gone };
 
 /* --- set-up ----------------------------------------------------------------------------------- */
 

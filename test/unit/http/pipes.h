@@ -26,7 +26,8 @@ struct pipe {
     struct bytes said; /* by Shunt, and not yet read by the test */
     size_t room;       /* bytes that the peer still takes */
     bool dialled, reading, ended, reset, closing, closed, awaiting;
-    int error; /* to close with */
+    bool deserted; /* behind its end of file nobody is left */
+    int error;     /* to close with */
 };
 
 enum { MOST_PIPES = 64 };
@@ -96,6 +97,11 @@ static void pipe_reset(struct stream *stream)
     pipe_of(stream)->reset = pipe_of(stream)->closing = true;
 }
 
+static bool pipe_deserted(const struct stream *stream)
+{
+    return thing_of(stream, const struct pipe, stream)->deserted;
+}
+
 static const struct stream_driver pipe_driver = {
     .read = pipe_read,
     .write = pipe_write,
@@ -103,6 +109,7 @@ static const struct stream_driver pipe_driver = {
     .end = pipe_end,
     .close = pipe_close,
     .reset = pipe_reset,
+    .deserted = pipe_deserted,
 };
 
 static inline struct pipe *pipe_new(struct pipes *pipes, bool dialled)

@@ -247,6 +247,7 @@ static void a_caller_that_goes(void **state)
     struct pipe *client = ask(pipes, GET);
     struct far_end *end = upstream(pipes, 0, 100);
     told(end);
+    client->deserted = true;
     hang_up(client);
     assert_string_equal(told(end), "ping | reset 1 8");
     assert_true(list_empty(&pipes->worker.calls));

@@ -411,6 +411,26 @@ static void a_tunnel_with_its_half_close(void **state)
     end(&scene);
 }
 
+static void a_tunnel_whose_other_side_ends_first(void **state)
+{
+    (void)state;
+    struct scene scene = begin(true);
+    int32_t id = far_head(scene.client, -1, ":method=CONNECT :authority=10.0.0.7:443", false);
+    struct pipe *upstream = upstream_of(&scene, 0);
+    assert_string_equal(told(scene.client), "head 1 :status=200");
+    say(upstream, "all");
+    hang_up(upstream);
+    assert_string_equal(told(scene.client), "data 1 all | data 1 end");
+    far_body(scene.client, id, SLICE("more"), false);
+    assert_string_equal(heard(upstream), "more");
+    assert_false(upstream->closing);
+    far_body(scene.client, id, SLICE("last"), true);
+    assert_string_equal(heard(upstream), "last");
+    assert_true(upstream->closed && !upstream->reset);
+    assert_string_equal(told(scene.client), "");
+    end(&scene);
+}
+
 static void a_failure_in_the_terms_of_grpc(void **state)
 {
     (void)state;
@@ -461,6 +481,7 @@ int main(void)
         cmocka_unit_test(resets_of_what_took_long_are_no_flood),
         cmocka_unit_test(a_flood_takes_its_calls_along),
         cmocka_unit_test(a_tunnel_with_its_half_close),
+        cmocka_unit_test(a_tunnel_whose_other_side_ends_first),
         cmocka_unit_test(a_failure_in_the_terms_of_grpc),
         cmocka_unit_test(an_upstream_that_breaks_off),
     };

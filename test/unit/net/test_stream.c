@@ -92,8 +92,12 @@ static void reset(struct stream *stream)
     tell(bench_of(stream), "reset");
 }
 
-static const struct stream_driver driver = { read_on, take,  await_room, half_close,
-                                             shut,    reset, NULL };
+static const struct stream_driver driver = { .read = read_on,
+                                             .write = take,
+                                             .await_room = await_room,
+                                             .end = half_close,
+                                             .close = shut,
+                                             .reset = reset };
 
 static void on_open(struct stream *stream)
 {
@@ -319,6 +323,31 @@ static void the_owner_may_write_in_on_room(void **state)
     assert_int_equal(stream_queued(&bench->stream), STREAM_GATHER - 7);
 }
 
+static void a_finish_closes_behind_what_is_queued(void **state)
+{
+    struct bench *bench = *state;
+    bench->takes = 1;
+    write_text(bench, "ab");
+    stream_finish(&bench->stream);
+    finish_turn(bench);
+    told(bench, "write await");
+    stream_writable(&bench->stream);
+    told(bench, "write close");
+    stream_finish(&bench->stream);
+    told(bench, "");
+}
+
+static void a_finish_behind_a_half_close_closes_at_once(void **state)
+{
+    struct bench *bench = *state;
+    stream_end(&bench->stream);
+    finish_turn(bench);
+    told(bench, "end");
+    assert_false(stream_is_deserted(&bench->stream));
+    stream_finish(&bench->stream);
+    told(bench, "close");
+}
+
 static void the_half_close_follows_what_is_queued(void **state)
 {
     struct bench *bench = *state;
@@ -449,6 +478,8 @@ int main(void)
         TEST(a_large_write_taken_in_part),
         TEST(the_owner_may_write_in_on_room),
         TEST(the_half_close_follows_what_is_queued),
+        TEST(a_finish_closes_behind_what_is_queued),
+        TEST(a_finish_behind_a_half_close_closes_at_once),
         TEST(nothing_comes_between_close_and_on_close),
         TEST(reset_drops_what_is_queued),
         TEST(a_failed_write_is_told_by_on_close),

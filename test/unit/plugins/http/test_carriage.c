@@ -310,7 +310,11 @@ static void a_tunnel(void **state)
     say(dialled(pipes, 0), "\x17world");
     assert_string_equal(heard(client), "\x17world");
     hang_up(dialled(pipes, 0));
-    assert_true(client->ended);
+    assert_true(client->ended && !client->closing);
+    say(client, "\x18more");
+    assert_string_equal(heard(dialled(pipes, 0)), "\x18more");
+    hang_up(client);
+    assert_true(client->closed && dialled(pipes, 0)->closed);
     pipes_free(pipes);
 }
 
