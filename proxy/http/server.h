@@ -5,8 +5,8 @@
  * call_new, call_begin → body passed on as it comes and as `want` allows → answer written → next
  * request on the same connection, in order. Failures: a head that is late, too large, malformed
  * or ambiguous gets its 4xx and the connection closes; a client that goes away cancels its call
- * at once, and one that has only said all gets its answer (parting.c); an answer that breaks off closes (resets) the connection, so that the client can
- * tell. An idle connection holds no buffer.
+ * at once, and one that has only said all gets its answer (parting.c); an answer that breaks off
+ * closes (resets) the connection, so that the client can tell. An idle connection holds no buffer.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H

@@ -93,10 +93,10 @@ class H2Frames:
                 found.gone = True
                 return found
             if got[2] == stream:
-                self._take(found, *got)
+                self.take(found, *got)
         return found
 
-    def _take(self, found, kind, flags, _, payload):
+    def take(self, found, kind, flags, _, payload):
         if kind == HEADERS:
             assert flags & END_HEADERS
             fields = [(name, value) for name, value in self._decoder.decode(payload, raw=True)]
