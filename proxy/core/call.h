@@ -75,6 +75,8 @@ struct head {
     uint64_t length;
     /* the protocol asked for, or switched to with 101 and FRAMING_TUNNEL; empty: none */
     struct slice upgrade;
+    /* what a 101 must say in Sec-WebSocket-Accept; empty: that is between others */
+    struct slice accept;
     const struct graphql *graphql; /* what it asks for, once that is known: core/graphql.h */
     struct fields fields; /* end-to-end fields: no hop-by-hop name, no Content-Length, no Host */
 };

@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "http/framing.h"
+#include "http/websocket.h"
 #include "http/writing.h"
 
 static const struct stream_events stream_events;
@@ -105,6 +106,10 @@ static void switch_protocols(struct h1_client *h1, struct trip *trip)
 {
     if (trip->request->upgrade.len == 0 || trip->response.upgrade.len == 0) {
         fail(h1, TRIP_BAD, "101 answers a request that asked for no such upgrade");
+        return;
+    }
+    if (!websocket_accepted(trip->request, &trip->response)) {
+        fail(h1, TRIP_BAD, "101 does not accept the WebSocket that was asked for");
         return;
     }
     trip->tunnel = trip->answering = trip->last = true;

@@ -203,7 +203,8 @@ static void on_data_end(struct h2 *h2, struct h2_stream *stream, const nghttp2_f
 {
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     bool first = stream != NULL && frame->hd.length > 0 && stream->content <= frame->hd.length;
-    if (frame->hd.length < FRAME_HEAD && !ends && !first)
+    bool tunnel = stream != NULL && stream->both_ways; /* whose pieces are as small as they are */
+    if (frame->hd.length < FRAME_HEAD && !ends && !first && !tunnel)
         count_nuisance(h2, H2_TINY_DATA, (uint32_t)(FRAME_HEAD - frame->hd.length));
     if (!ends || stream == NULL)
         return;
@@ -467,8 +468,10 @@ void h2_open(struct h2 *h2, struct worker *worker, struct stream *stream,
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)terms->block_bytes },
         { terms->server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS : NGHTTP2_SETTINGS_ENABLE_PUSH,
           terms->server ? terms->streams : 0 },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 }, /* RFC 8441; a server's to say */
     };
-    if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, 2) != 0 ||
+    if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, terms->server ? 3 : 2) !=
+            0 ||
         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
                                               CONNECTION_WINDOW) != 0)
         abort();

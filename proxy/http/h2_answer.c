@@ -11,6 +11,7 @@
 #include "core/problem.h"
 #include "core/snapshot.h"
 #include "http/h2_server.h"
+#include "http/websocket.h"
 
 static struct h2_service *service_of(struct call *call)
 {
@@ -40,6 +41,11 @@ static void on_want(struct call *call, size_t bytes)
     if (!service->continued && service->stream.content == 0)
         on_interim(call, &go_on);
     service->continued = true;
+    if (service->end_waits && service->stream.both_ways) { /* what came before it has been sent */
+        service->end_waits = false;
+        call_end(call, NULL);
+        return;
+    }
     h2_grant(&service->stream, bytes);
 }
 
@@ -72,11 +78,28 @@ static bool has_body(const struct call *call)
             response_has_body(call->request.method, response->status));
 }
 
+/* A WebSocket that was asked for is there; or this was the request, and what still comes is
+ * nobody's. */
+static void decide(struct h2_service *service)
+{
+    struct call *call = service->call;
+    service->deciding = false;
+    if (call->response.status == 101) {
+        websocket_answer(&call->response);
+        return;
+    }
+    service->broken = true;
+    call_end(call, NULL);
+}
+
 static void on_head(struct call *call)
 {
     struct h2_service *service = service_of(call);
-    assert(!service->stream.opened && call->response.status >= 200 && !service->broken);
+    assert(!service->stream.opened && !service->broken);
     service->stream.both_ways = call->response.framing == FRAMING_TUNNEL;
+    if (service->deciding)
+        decide(service);
+    assert(call->response.status >= 200);
     write_head(service, &call->response, call_signs_answer(call), call->message_id,
                !has_body(call));
 }

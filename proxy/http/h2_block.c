@@ -46,7 +46,7 @@ static void take_pseudo(struct h2_block *block, struct slice name, struct slice 
     } rows[] = {
         { SLICE(":method"), &block->method }, { SLICE(":scheme"), &block->scheme },
         { SLICE(":path"), &block->path },     { SLICE(":authority"), &block->authority },
-        { SLICE(":status"), &block->status },
+        { SLICE(":status"), &block->status }, { SLICE(":protocol"), &block->protocol },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (slice_equal(name, rows[i].name)) {
@@ -171,17 +171,20 @@ static void judge_framing(struct h2_block *block, bool ends, struct head *head)
 static void judge_target(struct h2_block *block, struct head *request)
 {
     const char *why = NULL;
-    bool connect = slice_is(block->method, "CONNECT");
+    bool connect = slice_is(block->method, "CONNECT") && block->protocol.at == NULL;
     struct slice target = connect ? block->authority : block->path;
+    struct slice method = block->protocol.at == NULL ? block->method : SLICE("GET");
     if (!field_name_valid(block->method))
         judge(block, HEAD_BAD, "the method is no token");
+    else if (block->protocol.at != NULL && !slice_is(block->method, "CONNECT"))
+        judge(block, HEAD_BAD, "only CONNECT has a protocol");
     else if (target.len == 0 || connect != (block->path.at == NULL))
         judge(block, HEAD_BAD, "there is no target");
     else if (!connect && !slice_is(block->scheme, "http") && !slice_is(block->scheme, "https"))
         judge(block, HEAD_BAD, "the scheme is neither http nor https");
     else if (!connect && target.at[0] != '/' && !slice_is(target, "*"))
         judge(block, HEAD_BAD, "the path does not begin with '/'");
-    else if (target_parse(target, block->method, block->arena, request, &why) != 0)
+    else if (target_parse(target, method, block->arena, request, &why) != 0)
         judge(block, HEAD_BAD, why);
 }
 
@@ -194,6 +197,19 @@ static void judge_authority(struct h2_block *block, struct head *request)
     else if (block->host.at != NULL && !authority_equal(block->host, authority))
         judge(block, HEAD_BAD, "Host is not the authority");
     request->authority = authority;
+}
+
+/* An extended CONNECT (RFC 8441 §4) asks for what a GET with an upgrade asks for. */
+static void judge_protocol(struct h2_block *block, bool ends, struct head *request)
+{
+    if (!slice_is_nocase(block->protocol, "websocket"))
+        judge(block, HEAD_NOT_IMPLEMENTED, "of protocols only \"websocket\" can be connected to");
+    else if (ends || block->length.at != NULL || block->expect.at != NULL)
+        judge(block, HEAD_BAD, "a WebSocket begins with a request that has no body");
+    request->method = SLICE("GET");
+    request->upgrade = SLICE("websocket");
+    request->framing = FRAMING_NONE;
+    request->expects = false;
 }
 
 static void judge_expect(struct h2_block *block, bool ends, struct head *request)
@@ -217,7 +233,9 @@ enum head_verdict h2_block_request(struct h2_block *block, bool ends, struct hea
     judge_framing(block, ends, request);
     judge_expect(block, ends, request);
     join_cookies(block);
-    if (slice_is(block->method, "CONNECT")) {
+    if (block->protocol.at != NULL) {
+        judge_protocol(block, ends, request);
+    } else if (slice_is(block->method, "CONNECT")) {
         if (block->length.at != NULL)
             judge(block, HEAD_BAD, "CONNECT has no body");
         request->framing = FRAMING_TUNNEL;

@@ -22,7 +22,7 @@ struct h2_block {
     struct fields fields;
     size_t fields_max, bytes_max;
     size_t count, bytes; /* all lines so far, also those that are not kept */
-    struct slice method, scheme, authority, path, status;
+    struct slice method, scheme, authority, path, status, protocol;
     struct slice host, length, expect;
     bool te_trailers;
     enum head_verdict verdict;

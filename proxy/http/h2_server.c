@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "core/snapshot.h"
+#include "http/websocket.h"
 #include "observe/observe.h"
 
 enum {
@@ -159,6 +160,18 @@ static void break_request(struct h2_service *service, enum reason reason, const 
     call_refuse(service->call, reason, detail);
 }
 
+static bool ask_for_websocket(struct h2_service *service)
+{
+    struct call *call = service->call;
+    uint8_t random[16];
+    worker_random(call->worker, random, sizeof random);
+    service->deciding = call->upgrade = true;
+    if (websocket_key(&call->request, random, &call->arena) == 0)
+        return true;
+    break_request(service, REASON_head_too_large, NULL);
+    return false;
+}
+
 static void on_head(struct h2_stream *stream, bool ends)
 {
     struct h2_service *service = service_of(stream);
@@ -177,6 +190,8 @@ static void on_head(struct h2_stream *stream, bool ends)
         call->request.authority = server_authority(server, call->request.authority, &call->arena);
     service->unproven = !ends && call->request.framing == FRAMING_LENGTH &&
                         call->request.length == 0;
+    if (call->request.upgrade.len > 0 && !ask_for_websocket(service))
+        return;
     if (!service->unproven) /* else an upstream could answer before the lie shows */
         call_begin(call);
 }
@@ -202,6 +217,10 @@ static void on_end(struct h2_stream *stream, bool trailing)
         break_request(service, REASON_bad_request, stream->block.why);
     if (service->broken)
         return;
+    if (service->deciding) {
+        service->end_waits = true;
+        return;
+    }
     if (service->unproven)
         call_begin(service->call);
     service->unproven = false;
@@ -268,7 +287,8 @@ static bool look_at_service(struct h2_service *service, uint64_t now)
         return true;
     }
     bool waits = service->call != NULL && !service->broken && service->credit > 0 &&
-                 !stream->complete && service->call->request.framing != FRAMING_TUNNEL;
+                 !stream->complete && !stream->both_ways &&
+                 service->call->request.framing != FRAMING_TUNNEL;
     if (waits && now - service->since_ms >= limits->body_ms)
         break_request(service, REASON_body_timeout, NULL);
     return true;

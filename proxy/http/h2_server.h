@@ -41,6 +41,8 @@ struct h2_service {
     bool unproven;     /* it says that nothing follows, and whether that is so is to be seen */
     bool broken;       /* the request is unusable */
     bool continued;    /* a 100 has gone out, or need not */
+    bool deciding;     /* a WebSocket was asked for and not yet answered */
+    bool end_waits;    /* the client said its end before that */
     size_t credit;     /* body bytes that the other side has room for */
     uint64_t since_ms; /* when its request's body last made progress */
     uint64_t sent;     /* body bytes that have left */
