@@ -9,7 +9,7 @@ import time
 import pytest
 import websockets
 
-from support.h2_frames import DATA, END_HEADERS, END_STREAM, H2Frames, HEADERS, frame
+from support.h2_frames import ACK, DATA, END_HEADERS, END_STREAM, H2Frames, HEADERS, SETTINGS, Outcome, frame
 from support.places import free_port, fresh_folder
 from support.shunt import Shunt
 from support.waiting import patient, wait_until
@@ -327,6 +327,37 @@ def test_the_client_closes_with_its_code(launch):
         over(f"ws://127.0.0.1:{listen}/", talk)
         wait_until(lambda: codes, 20, "the server was told")
     assert codes == [(4002, "enough")]
+
+
+def masked(kind, data):
+    """A short frame as a client sends it (RFC 6455 §5.2)."""
+    mask = b"\1\2\3\4"
+    return bytes([0x80 | kind, 0x80 | len(data)]) + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+
+
+def test_a_web_socket_over_http2(web_socket):
+    """By extended CONNECT (RFC 8441), to a server that has never heard of it."""
+    with H2Frames(int(web_socket.split(":")[2].split("/")[0])) as client:
+        fields = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/room?x=1"),
+                  (":authority", "up"), ("sec-websocket-version", "13"), ("sec-websocket-protocol", "coffee")]
+        client.ask(fields, flags=END_HEADERS)
+        found = Outcome()
+
+        def until(enough):
+            while not enough() and (got := client.read_frame()):
+                assert got[0] != SETTINGS or got[1] & ACK or b"\0\x08\0\0\0\1" in got[3]    # ENABLE_CONNECT_PROTOCOL
+                if got[2] == 1:
+                    client.take(found, *got)
+        until(lambda: found.status)
+        assert found.status == 200 and dict(found.headers)[b"sec-websocket-protocol"] == b"coffee"
+        assert not {name for name, _ in found.headers} & {b"sec-websocket-accept", b"upgrade", b"connection"}
+        client.send(frame(DATA, 0, 1, masked(1, b"hello")))
+        until(lambda: found.body)
+        assert found.body == b"\x81\5hello"
+        client.send(frame(DATA, 0, 1, masked(8, b"\x0f\xa0bye")))
+        until(lambda: found.ended)
+        assert found.body == b"\x81\5hello\x88\5\x0f\xa0bye" and found.reset is None
+        client.send(frame(DATA, END_STREAM, 1))
 
 
 def test_a_server_that_does_not_want_to(launch):

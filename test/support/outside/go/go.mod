@@ -1,0 +1,3 @@
+module shunt.test/outside
+
+go 1.24
