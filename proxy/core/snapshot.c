@@ -291,6 +291,7 @@ static bool split_deliver(struct slice url, struct slice *authority, struct slic
     size_t slash = slice_find(rest, '/');
     *authority = slice_first(rest, slash);
     *prefix = slice_from(rest, slash);
+    assert(rest.at != NULL);
     while (prefix->len > 0 && rest.at[slash + prefix->len - 1] == '/')
         prefix->len--;
     return h2;

@@ -16,16 +16,31 @@ static const char config[] =
     "             timeout = \"30s\"; sync = { upstream = \"inventory\"; }; } );\n"
     "timeouts = { head = \"5s\"; idle = \"20s\"; body = \"5s\"; };\n";
 
+/* To the key that comes of random bytes which are all alike. */
+#define SWITCH                                                        \
+    "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+    "Sec-WebSocket-Accept: 5jSu99N61NkfGRivKp2L1TNc+X8=\r\n\r\n"
+
 static const struct line lines[] = {
-    { ":method", "POST" },     { ":scheme", "http" },
-    { ":path", "/a/b?c" },     { ":authority", "inventory" },
-    { ":method", "GET" },      { ":method", "HEAD" },
-    { ":method", "CONNECT" },  { ":authority", "10.0.0.7:443" },
-    { ":path", "*" },          { "content-type", "application/grpc" },
-    { "te", "trailers" },      { "grpc-timeout", "1S" },
-    { "content-length", "5" }, { "expect", "100-continue" },
-    { "cookie", "a=b" },       { "host", "inventory" },
-    { "connection", "close" }, { "transfer-encoding", "chunked" },
+    { ":method", "POST" },
+    { ":scheme", "http" },
+    { ":path", "/a/b?c" },
+    { ":authority", "inventory" },
+    { ":method", "GET" },
+    { ":method", "HEAD" },
+    { ":method", "CONNECT" },
+    { ":authority", "10.0.0.7:443" },
+    { ":path", "*" },
+    { "content-type", "application/grpc" },
+    { "te", "trailers" },
+    { "grpc-timeout", "1S" },
+    { "content-length", "5" },
+    { "expect", "100-continue" },
+    { "cookie", "a=b" },
+    { "host", "inventory" },
+    { "connection", "close" },
+    { "transfer-encoding", "chunked" },
+    { ":protocol", "websocket" },
 };
 
 static struct pipe *last_upstream(const struct pipes *pipes)
@@ -65,13 +80,14 @@ static void upstream_says(struct peer *peer)
         "HTTP/1.1 500 No\r\nContent-Length: 99999\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200",
+        SWITCH,
     };
     static const uint8_t much[65536];
-    uint8_t which = next_byte(peer) % 12;
+    uint8_t which = next_byte(peer) % 13;
     struct pipe *upstream = last_upstream(peer->pipes);
     if (!is_there(upstream) || !upstream->reading)
         return;
-    if (which < 10)
+    if (which < 11)
         say(upstream, texts[which]);
     else
         say_bytes(upstream, slice_of(much, sizeof much));
