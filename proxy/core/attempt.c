@@ -83,7 +83,8 @@ static void tell_head(struct call *call, const struct head *head)
 static void tell_body(struct call *call, struct slice bytes)
 {
     assert(call->response_phase == PHASE_BODY);
-    call->moved_ms = worker_now_ms(call->worker);
+    if (call->response.framing == FRAMING_TUNNEL)
+        call->moved_ms = worker_now_ms(call->worker);
     call->bytes_out += bytes.len;
     call->caller->body(call, bytes);
 }

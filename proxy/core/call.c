@@ -328,7 +328,8 @@ void call_body(struct call *call, struct slice bytes)
         return;
     assert(call->request_phase == PHASE_BODY && !call->request_complete);
     call->bytes_in += bytes.len;
-    call->moved_ms = worker_now_ms(call->worker);
+    if (call->response.framing == FRAMING_TUNNEL)
+        call->moved_ms = worker_now_ms(call->worker);
     if (call->bytes_in > call->plan.max_body) {
         fail_later(call, REASON_body_too_large, NULL);
     } else if (call->sending) {
