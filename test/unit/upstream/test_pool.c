@@ -370,7 +370,7 @@ static void a_seeker_that_goes_while_it_is_dialled(void **state)
 {
     (void)state;
     struct pipes *pipes = pipes_new(config);
-    hang_up(ask(pipes, "GET", "shared"));
+    break_pipe(ask(pipes, "GET", "shared"), -ECONNRESET);
     struct far_end *end = open_shared(pipes, 0, 100);
     struct pipe *client = ask(pipes, "GET", "shared");
     told(end);
@@ -381,7 +381,7 @@ static void a_seeker_that_goes_while_it_is_dialled(void **state)
     assert_true(dialled(pipes, 0)->closed);
     far_free(end);
 
-    hang_up(ask(pipes, "GET", "shared"));
+    break_pipe(ask(pipes, "GET", "shared"), -ECONNRESET);
     end = open_shared(pipes, 1, 100);
     pass(pipes, 130000);
     assert_true(dialled(pipes, 1)->closed);
@@ -395,7 +395,7 @@ static void a_seeker_that_goes_before_the_dial_fails(void **state)
     (void)state;
     struct pipes *pipes = pipes_new(config);
     struct pipe *first = ask(pipes, "GET", "shared"), *second = ask(pipes, "GET", "shared");
-    hang_up(first);
+    break_pipe(first, -ECONNRESET);
     break_pipe(dialled(pipes, 0), -ECONNREFUSED);
     assert_int_equal(pipes->dialled, 2);
     struct far_end *end = open_shared(pipes, 1, 100);
@@ -410,7 +410,7 @@ static void a_drain_while_it_is_dialled(void **state)
 {
     (void)state;
     struct pipes *pipes = pipes_new(config);
-    hang_up(ask(pipes, "GET", "shared"));
+    break_pipe(ask(pipes, "GET", "shared"), -ECONNRESET);
     struct done done = { pipes_drained };
     worker_drain(&pipes->worker, &done);
     turn(pipes);
