@@ -86,6 +86,12 @@ size_t stream_queued(const struct stream *stream)
     return unsent(stream) + (known ? stream->driver->unwritten(stream) : stream->lent);
 }
 
+size_t stream_untaken(const struct stream *stream)
+{
+    bool known = stream->driver->untaken != NULL && !stream->closing && !stream->opening;
+    return stream_queued(stream) + (known ? stream->driver->untaken(stream) : 0);
+}
+
 /* How much the driver took. The stream may have failed afterwards. */
 static size_t offer(struct stream *stream, const struct iovec *parts, int count)
 {

@@ -44,6 +44,8 @@ struct stream_events {
      * which it surely is when it has reached STREAM_GATHER. May be NULL. */
     void (*on_room)(struct stream *stream);
     void (*on_close)(struct stream *stream, int error); /* 0: stream_close was called */
+    /* How much on_read wants at once, if it is less than usual. NULL: it never is. */
+    size_t (*most)(const struct stream *stream);
 };
 
 /* What lies below: libuv's TCP, a simulated pipe, later TLS above another driver. None of these
@@ -66,6 +68,8 @@ struct stream_driver {
     size_t (*unwritten)(const struct stream *stream);
     /* See stream_is_deserted. NULL: never known. */
     bool (*deserted)(const struct stream *stream);
+    /* Bytes that were written and that the peer has not taken. NULL: that is not known. */
+    size_t (*untaken)(const struct stream *stream);
 };
 
 struct stream {
@@ -99,6 +103,9 @@ void stream_write(struct stream *stream, const struct iovec *parts, int count);
 void stream_write_slice(struct stream *stream, struct slice bytes);
 /* Bytes written and not yet taken by the kernel. */
 size_t stream_queued(const struct stream *stream);
+/* The same, and those that the kernel has and the peer does not. A system call: not for every
+ * turn. */
+size_t stream_untaken(const struct stream *stream);
 /* Half close once the queue is out. */
 void stream_end(struct stream *stream);
 /* Closes once the queue is out: for when the peer has said all as well. */

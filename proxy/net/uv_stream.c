@@ -7,8 +7,10 @@
  * the end and frees the memory.
  */
 #include <assert.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "net/deserted.h"
 #include "net/uv_net.h"
@@ -121,7 +123,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     struct uv_stream *stream = handle->data;
-    *buffer = uv_buf_init(stream->net->read_buffer, READ_BUFFER);
+    const struct stream *base = &stream->stream;
+    size_t most = base->events->most != NULL ? base->events->most(base) : READ_BUFFER;
+    *buffer = uv_buf_init(stream->net->read_buffer,
+                          most < READ_BUFFER ? (unsigned)most : READ_BUFFER);
 }
 
 /* Where a reset comes right behind bytes, libuv sees them read and the socket hung up, and calls
@@ -276,6 +281,16 @@ static bool deserted(const struct stream *base)
     return uv_fileno(&stream->handle, &descriptor) == 0 && socket_is_deserted(descriptor);
 }
 
+static size_t untaken(const struct stream *base)
+{
+    const struct uv_stream *stream = thing_of(base, const struct uv_stream, stream);
+    uv_os_fd_t descriptor;
+    int bytes = 0;
+    if (uv_fileno(&stream->handle, &descriptor) != 0 || ioctl(descriptor, SIOCOUTQ, &bytes) != 0)
+        return 0;
+    return (size_t)bytes;
+}
+
 static void on_shut_down(uv_shutdown_t *request, int status)
 {
     struct uv_stream *stream = request->handle->data;
@@ -295,6 +310,7 @@ static const struct stream_driver driver = {
     .await_room = await_room,
     .unwritten = unwritten,
     .deserted = deserted,
+    .untaken = untaken,
     .end = end_stream,
     .close = close_stream,
     .reset = reset_stream,

@@ -99,7 +99,13 @@ static void on_close(struct stream *stream, int error)
     talker->error = error;
 }
 
-static const struct stream_events events = { on_open, on_read, on_eof, on_room, on_close };
+static const struct stream_events events = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_room = on_room,
+    .on_close = on_close,
+};
 
 static void on_accept(struct listening *listening, struct stream *stream)
 {

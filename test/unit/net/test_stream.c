@@ -134,7 +134,13 @@ static void on_close(struct stream *stream, int error)
     tell(bench_of(stream), text);
 }
 
-static const struct stream_events events = { on_open, on_read, on_eof, on_room, on_close };
+static const struct stream_events events = {
+    .on_open = on_open,
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_room = on_room,
+    .on_close = on_close,
+};
 
 static struct stream *dial(struct net *net, struct worker *worker, const struct address *address,
                            int *error)
