@@ -14,7 +14,7 @@
 
 enum {
     EXPECT_MS = 1000,
-    GRANT_LEAST = 64 * 1024, /* less room than this is not worth telling */
+    FIRST_WINDOW = 32 * 1024, /* of a body of which nothing has left yet */
 };
 
 struct carriage {
@@ -32,6 +32,8 @@ struct carriage {
     bool streaming;
     struct fields trailers;
     size_t granted; /* body bytes that core may still send */
+    size_t window;  /* so much may be granted, or wait */
+    size_t held;    /* of these, what is counted in the call's budget */
 };
 
 static const struct host *host_of(const struct carriage *carriage)
@@ -44,6 +46,7 @@ static const struct host *host_of(const struct carriage *carriage)
 static void rest(struct carriage *carriage)
 {
     list_leave(&carriage->task.link);
+    budget_count(carriage->attempt->call->budget, &carriage->held, 0);
     worker_timer_stop(carriage->lane->worker, &carriage->patience);
 }
 
@@ -68,19 +71,39 @@ enum outcome carriage_cancel(struct attempt *attempt)
 
 /* --- the request's body ----------------------------------------------------------------------- */
 
-/* Tells core of room, when there is enough to be worth it. */
+/* What is under way of the body: what waits for the upstream, and what core may still send. */
+static size_t count(struct carriage *carriage)
+{
+    size_t queued = client_queued(carriage->trip.client);
+    size_t promised = carriage->ended ? 0 : carriage->granted;
+    budget_count(carriage->attempt->call->budget, &carriage->held, promised + queued);
+    return queued;
+}
+
+/* Tells core of room, when there is enough to be worth it. An upstream that has taken much may be
+ * owed as much more. */
 static void grant(struct carriage *carriage)
 {
     const struct trip *trip = &carriage->trip;
-    if (trip->client == NULL || carriage->waits || carriage->ended || trip->stopped)
+    if (trip->client == NULL)
         return;
-    size_t taken = carriage->granted + client_queued(trip->client);
-    if (taken + GRANT_LEAST > CLIENT_WINDOW)
+    size_t queued = count(carriage);
+    if (carriage->waits || carriage->ended || trip->stopped)
         return;
-    assert(taken < CLIENT_WINDOW && !trip->sent);
-    size_t room = CLIENT_WINDOW - taken;
+    uint64_t left = trip->body_sent > queued ? trip->body_sent - queued : 0;
+    size_t share = budget_share(carriage->attempt->call->budget);
+    carriage->window = left > FIRST_WINDOW ? (size_t)left : FIRST_WINDOW;
+    if (carriage->window > share)
+        carriage->window = share;
+    /* Less leaves with this turn, and nobody tells of it. */
+    size_t taken = carriage->granted + (queued < STREAM_GATHER ? 0 : queued);
+    if (taken + carriage->window / 4 > carriage->window)
+        return;
+    assert(!trip->sent);
+    size_t room = carriage->window - taken;
     carriage->granted += room;
     carriage->streaming = true;
+    count(carriage);
     host_of(carriage)->want(carriage->attempt, room);
 }
 
@@ -109,7 +132,8 @@ void carriage_body(struct attempt *attempt, struct slice bytes)
     assert(carriage->trip.client != NULL);
     carriage->granted -= bytes.len < carriage->granted ? bytes.len : carriage->granted;
     client_body(carriage->trip.client, bytes);
-    if (carriage->granted < CLIENT_WINDOW / 2)
+    count(carriage);
+    if (carriage->granted < carriage->window / 2)
         worker_defer(carriage->lane->worker, &carriage->task);
 }
 
@@ -122,6 +146,8 @@ void carriage_end(struct attempt *attempt, const struct fields *trailers)
         carriage->trailers = *trailers;
     if (carriage->trip.client != NULL)
         client_end(carriage->trip.client, &carriage->trailers);
+    if (carriage->trip.client != NULL && carriage->held > 0)
+        count(carriage);
 }
 
 void carriage_room(struct attempt *attempt, size_t bytes)
@@ -272,6 +298,7 @@ static void prepare_trip(struct carriage *carriage)
     carriage->trip = (struct trip){
         .events = &trip_events,
         .arena = &call->arena,
+        .budget = call->budget,
         .request = &call->request,
         .authority = carriage_authority(&call->request, carriage->attempt->plan),
         .head_max = call->snapshot->limits.head,

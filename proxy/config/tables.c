@@ -53,7 +53,8 @@ static const struct setting listener_rows[] = {
 
 static const struct setting limit_rows[] = {
     { "connections", SETTING_NUMBER, 0, "10000", 1, 1000000, .since = "0.1",
-      .help = "The most connections of callers at a time." },
+      .help = "The most connections of callers at a time; three quarters of the descriptors that "
+              "the process may have open, if that is less." },
     { "streams", SETTING_NUMBER, 0, "100", 1, 10000, .since = "0.1",
       .help = "The most calls at a time on one HTTP/2 connection of a caller." },
     { "head", SETTING_SIZE, 0, "64KB", 1 * KIB, 1 * MIB, .since = "0.1",
@@ -61,6 +62,10 @@ static const struct setting limit_rows[] = {
           "The largest head of a request or a response: its first line and all header fields." },
     { "head_fields", SETTING_NUMBER, 0, "200", 1, 10000, .since = "0.1",
       .help = "The most header fields of a request or a response." },
+    { "memory", SETTING_SIZE, 0, "64MB", 1 * MIB, 64 * GIB, .since = "0.1",
+      .help = "The most that heads and bodies under way may take up: what one side has sent and "
+              "the other has not taken. The nearer it is, the less each body may hold; at it, new "
+              "calls get 503 and those under way go on." },
     { 0 },
 };
 
@@ -97,6 +102,9 @@ static const struct setting upstream_rows[] = {
       .help = "How long a connection may take to open." },
     { "connections", SETTING_NUMBER, 0, "256", 1, 100000, .since = "0.1",
       .help = "The most connections to this upstream at a time." },
+    { "waiting", SETTING_NUMBER, 0, "1000", 1, 100000, .since = "0.1",
+      .help = "The most calls that wait for one of them to be free, each for `connect_timeout` at "
+              "most; further ones get 503 at once." },
     { "idle", SETTING_DURATION, 0, "30s", 1, 1 * DAY, .since = "0.1",
       .help = "How long an unused connection is kept for the next call." },
     { 0 },

@@ -71,6 +71,7 @@ static void tell_head(struct call *call, const struct head *head)
 {
     call->response = *head;
     rewrite_answer(call, &call->response);
+    call_count(call);
     call->status = head->status;
     if (call->grpc)
         call->grpc_status = grpc_status(&head->fields);
@@ -241,6 +242,7 @@ void attempt_want(struct attempt *attempt, size_t bytes)
         if (call->body.len != 0)
             call->plan.transport->body(attempt, bytes_slice(&call->body));
         bytes_free(&call->body);
+        call_count(call);
         if (call->request_complete && head_has_body(&call->request))
             call_end_attempt(call);
     }

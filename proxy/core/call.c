@@ -48,6 +48,7 @@ static void bury(struct call *call)
 {
     struct worker *worker = call->worker;
     observe_call(worker, call);
+    budget_count(call->budget, &call->held, 0);
     call->caller->gone(call);
     call_discard(call);
     worker_check_drained(worker);
@@ -138,6 +139,7 @@ struct call *call_new(struct worker *worker, const struct caller *caller, void *
     call->arena = arena;
     call->message_id = message_id;
     call->worker = worker;
+    call->budget = &worker->budget;
     call->snapshot = snapshot_hold(worker->snapshot);
     call->caller = caller;
     call->asker = asker;
@@ -298,6 +300,11 @@ static void decide(struct call *call)
     start(call, wanted_ms < timeout_ms ? wanted_ms : timeout_ms);
 }
 
+void call_count(struct call *call)
+{
+    budget_count(call->budget, &call->held, call->arena.used + call->body.room);
+}
+
 void call_begin(struct call *call)
 {
     follow_trace(call);
@@ -306,6 +313,11 @@ void call_begin(struct call *call)
         fail_later(call, REASON_head_too_large, NULL);
         return;
     }
+    if (budget_full(&call->worker->budget)) {
+        fail_later(call, REASON_memory_full, NULL);
+        return;
+    }
+    call_count(call);
     const struct route *route = call_awaits_body(call);
     if (route != NULL)
         collect_undecided(call, route);
@@ -336,6 +348,7 @@ void call_body(struct call *call, struct slice bytes)
         call->plan.transport->body(call->attempt, bytes);
     } else {
         bytes_add(&call->body, bytes);
+        call_count(call);
         if (call->body.full)
             fail_later(call, REASON_overloaded, NULL);
     }

@@ -26,6 +26,7 @@
 #include "base/fields.h"
 #include "base/list.h"
 #include "base/timer.h"
+#include "core/budget.h"
 #include "core/message.h"
 #include "core/plan.h"
 #include "core/reason.h"
@@ -119,6 +120,8 @@ struct call {
     const struct caller *caller;
     void *asker; /* the caller's own: a server stream, a delivery */
     struct arena arena;
+    struct budget *budget; /* the worker's, or one below it that the caller has set */
+    size_t held;           /* core's own: counted there for the head and what is kept of the body */
 
     struct head request, response;
     enum phase request_phase, response_phase;

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -153,11 +154,16 @@ static void build_upstreams(struct building *building)
             .connect_timeout_ms = values_ms(values, "connect_timeout"),
             .idle_ms = values_ms(values, "idle"),
             .connections = (unsigned)values_number(values, "connections"),
+            .waiting = (unsigned)values_number(values, "waiting"),
             .h2 = values_number(values, "protocol") == 1,
         };
     }
     snapshot->pass = (struct upstream_settings){
-        .name = "pass", .connect_timeout_ms = 3000, .idle_ms = 30000, .connections = 1024
+        .name = "pass",
+        .connect_timeout_ms = 3000,
+        .idle_ms = 30000,
+        .connections = 1024,
+        .waiting = 1000,
     };
     snapshot->pass_timeout_ms = 60000;
 }
@@ -330,6 +336,7 @@ static void build_subscription(struct building *building, struct subscription_se
         .h2 = h2,
         .connections =
             UINT16_MAX, /* `concurrency` bounds them; after a reload two subscriptions share the pool */
+        .waiting = 1,
     };
     settings->plan = (struct plan){
         .style = STYLE_SYNC,
@@ -447,6 +454,17 @@ static const char *own_host_name(struct arena *arena)
     return (const char *)arena_copy(arena, slice_text(name)).at;
 }
 
+/* A quarter of what the process may have open is left to upstreams, brokers and admin: with no
+ * descriptor to spare, nobody could even be refused. */
+static unsigned most_connections(const struct values *limits)
+{
+    int64_t most = values_number(limits, "connections");
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 * 3 < (rlim_t)most)
+        most = (int64_t)(files.rlim_cur / 4 * 3);
+    return (unsigned)most;
+}
+
 static void build_top(struct building *building)
 {
     struct snapshot *snapshot = building->snapshot;
@@ -462,10 +480,11 @@ static void build_top(struct building *building)
     snapshot->pass_unmatched = strcmp(values_text(top, "unmatched"), "pass") == 0;
     snapshot->grace_ms = values_ms(top, "grace");
     snapshot->limits = (struct limits){
-        .connections = (unsigned)values_number(limits, "connections"),
+        .connections = most_connections(limits),
         .streams = (unsigned)values_number(limits, "streams"),
         .head = values_bytes(limits, "head"),
         .head_fields = (size_t)values_number(limits, "head_fields"),
+        .memory = values_bytes(limits, "memory"),
         .head_ms = values_ms(timeouts, "head"),
         .idle_ms = values_ms(timeouts, "idle"),
         .body_ms = values_ms(timeouts, "body"),

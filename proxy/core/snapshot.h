@@ -44,6 +44,7 @@ struct upstream_settings {
     unsigned endpoint_count;
     uint64_t connect_timeout_ms, idle_ms;
     unsigned connections; /* cap per process and endpoint set */
+    unsigned waiting;     /* calls in line for one, per process */
     bool h2;              /* HTTP/2 by prior knowledge; else HTTP/1.1 */
 };
 
@@ -61,6 +62,7 @@ struct limits {
     unsigned connections;               /* of clients, per process */
     unsigned streams;                   /* of one HTTP/2 connection */
     size_t head, head_fields;           /* bytes; number */
+    size_t memory;                      /* of what is under way, per process */
     uint64_t head_ms, idle_ms, body_ms; /* timeouts */
     uint64_t tunnel_ms, half_tunnel_ms;
 };

@@ -23,6 +23,7 @@
 #define SWEEP_MS    200
 #define PATIENCE_MS 2000 /* with the lanes of a new snapshot */
 #define LOOK_MS     5
+#define BODY_SHIFT  8 /* of 64 MB that are free one body may hold 256 KB */
 
 static void on_sweep(struct timer *timer);
 static void on_arrival(struct timer *timer);
@@ -34,6 +35,7 @@ static void adopt_subscriptions(struct worker *worker);
 void worker_init(struct worker *worker, unsigned index, struct clock clock, struct net *net)
 {
     *worker = (struct worker){ .index = index, .clock = clock, .net = net };
+    worker->budget = (struct budget){ .cap = SIZE_MAX, .shift = BODY_SHIFT };
     list_init(&worker->tasks);
     list_init(&worker->calls);
     list_init(&worker->servers);
@@ -58,6 +60,7 @@ void worker_finish_turn(struct worker *worker)
         assert(task->run != NULL);
         task->run(task);
     }
+    observe_held(worker, worker->budget.used);
 }
 
 /* --- lanes ------------------------------------------------------------------------------------ */
@@ -260,6 +263,7 @@ static void take_over(struct worker *worker, struct snapshot *snapshot)
     struct snapshot *before = worker->snapshot;
     assert(!worker->draining && before != snapshot);
     worker->snapshot = snapshot_hold(snapshot);
+    worker->budget.cap = snapshot->limits.memory / snapshot->workers;
     unsigned failed = adopt_listeners(worker);
     if (worker->index != WORKER_CONTROL)
         adopt_subscriptions(worker);

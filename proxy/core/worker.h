@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/spares.h"
 #include "base/timer.h"
+#include "core/budget.h"
 #include "core/task.h"
 
 struct broker;
@@ -46,6 +47,7 @@ struct worker {
     struct spares spares;      /* memory of calls, and of what waits to be written */
     struct list tasks;         /* of struct task: this turn's */
     struct list calls;         /* of struct call */
+    struct budget budget;      /* of what is under way here */
     struct snapshot *snapshot; /* held: what new calls use; NULL before the first */
     struct list coming;        /* of snapshots: what they use as soon as its lanes are up */
     uint64_t coming_until_ms;  /* the first of these is not waited for any longer; 0: none is */

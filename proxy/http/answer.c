@@ -1,10 +1,10 @@
 /* The writing half of a client's connection: what a call tells the HTTP client that made it.
  *
  * Happy path: interim answers as they come; the head, then the body as it comes, as a length or
- * in chunks; the end, and the connection goes on. Flow: above HIGH_WATER of unsent bytes the
- * other side is not told of room until all is out. Failures: before the head an answer made from
- * the reason; after it the connection ends in a way that nobody takes for the whole. An HTTP/1.0
- * client gets what it understands: no 1xx, no chunks.
+ * in chunks; the end, and the connection goes on. Flow: when the client's connection takes
+ * no more, the other side is not told of room until all is out. Failures: before the head an
+ * answer made from the reason; after it the connection ends in a way that nobody takes for the
+ * whole. An HTTP/1.0 client gets what it understands: no 1xx, no chunks.
  */
 #include <assert.h>
 
@@ -15,8 +15,6 @@
 #include "http/framing.h"
 #include "http/writing.h"
 
-enum { HIGH_WATER = 256 * 1024 };
-
 static const struct slice continue_line = { .at = (const uint8_t *)"HTTP/1.1 100 Continue\r\n\r\n",
                                             .len = 25 };
 
@@ -25,6 +23,29 @@ static struct connection *connection_of(struct call *call)
     struct connection *connection = call->asker;
     assert(connection->call == call && connection->serving != NULL);
     return connection;
+}
+
+/* What waits for the end of the turn is not worth counting. */
+void connection_count(struct connection *connection)
+{
+    size_t queued = connection->stream != NULL ? stream_queued(connection->stream) : 0;
+    size_t now = connection->input.room + (queued >= STREAM_GATHER ? queued : 0);
+    if (now != connection->held)
+        budget_count(&connection->server->worker->budget, &connection->held, now);
+}
+
+/* The kernel takes far more than a slow client in that time: what counts is what the client took. */
+bool connection_is_stuck(struct connection *connection, uint64_t now)
+{
+    size_t untaken = stream_queued(connection->stream);
+    if (untaken > 0)
+        untaken = stream_untaken(connection->stream);
+    uint64_t taken = connection->written > untaken ? connection->written - untaken : 0;
+    if (untaken == 0 || taken != connection->drained) {
+        connection->drained = taken;
+        connection->drained_ms = now;
+    }
+    return now - connection->drained_ms >= connection->server->worker->snapshot->limits.body_ms;
 }
 
 /* Everything that is written goes through these two, so that it is counted. */
@@ -173,7 +194,8 @@ static void on_body(struct call *call, struct slice bytes)
         put(connection, bytes);
 
     serving->room += bytes.len;
-    if (stream_queued(connection->stream) < HIGH_WATER) {
+    connection_count(connection);
+    if (stream_queued(connection->stream) < STREAM_GATHER) {
         size_t room = serving->room;
         serving->room = 0;
         call_room(call, room);

@@ -9,9 +9,9 @@
  * a way for one trip at a time: a connection of HTTP/1 (http/h1_client.h), or a stream of one of
  * HTTP/2 (http/h2_client.h), each behind the same small table. Events never run inside a call
  * into the client.
- * Flow: an answer is read as long as less than CLIENT_WINDOW of it has not been acknowledged by
- * client_room; of a request's body so much may be sent as client_queued stays below that, and
- * again at `room`.
+ * Flow: an answer is read as long as less of it has not been acknowledged by client_room than its
+ * budget allows one body (core/budget.h); what waits of a request's body is client_queued, and
+ * more can be sent at `room`.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -20,8 +20,7 @@
 
 #include "http/body.h"
 
-#define CLIENT_WINDOW ((size_t)256 * 1024)
-#define INTERIMS_MAX  32 /* of one answer; more are malformed */
+#define INTERIMS_MAX 32 /* of one answer; more are malformed */
 
 struct client;
 struct trip;
@@ -52,6 +51,7 @@ struct trip {
     /* set by its owner */
     const struct trip_events *events;
     struct arena *arena;
+    struct budget *budget; /* what the answer may hold */
     const struct head *request;
     struct slice authority;      /* for Host */
     size_t head_max, fields_max; /* of the answer */

@@ -74,7 +74,8 @@ static bool wants_bytes(const struct connection *connection)
         return true;
     if (!serving->deciding && serving->reader.state < BODY_DONE)
         return serving->credit > 0;
-    return connection->input.len < EARLY_MAX;
+    size_t share = budget_share(&connection->server->worker->budget);
+    return connection->input.len < (share < EARLY_MAX ? share : EARLY_MAX);
 }
 
 void connection_read(struct connection *connection)
@@ -94,6 +95,7 @@ static void destroy(struct connection *connection)
     list_leave(&connection->task.link);
     list_leave(&connection->link);
     bytes_free(&connection->input);
+    connection_count(connection);
     free(connection->peer);
     server->open--;
     server->refused -= connection->refused;
@@ -297,6 +299,8 @@ static bool examine(struct connection *connection, struct slice part)
         refuse_size(connection, part);
     } else if (wrong != NULL) {
         refuse_head(connection, REASON_bad_request, wrong);
+    } else if (budget_full(&connection->server->worker->budget)) {
+        refuse_head(connection, REASON_memory_full, NULL);
     } else if (connection->state == CONNECTION_IDLE) {
         connection_move(connection, CONNECTION_HEAD);
         connection_arm(connection, limits_of(connection)->head_ms);
@@ -406,6 +410,7 @@ static void on_task(struct task *task)
     take_input(connection);
     if (connection->at_end)
         connection_part(connection);
+    connection_count(connection);
     connection_read(connection);
     destroy_if_done(connection);
 }
@@ -422,6 +427,7 @@ static void on_read(struct stream *stream, struct slice bytes)
         else if (connection->input.len > bytes.len)
             take_input(connection);
     }
+    connection_count(connection);
     connection_read(connection);
     destroy_if_done(connection);
 }
@@ -437,6 +443,7 @@ static void on_room(struct stream *stream)
 {
     struct connection *connection = stream->owner;
     struct serving *serving = connection->serving;
+    connection_count(connection);
     if (serving == NULL || serving->room == 0)
         return;
     size_t room = serving->room;
@@ -444,11 +451,22 @@ static void on_room(struct stream *stream)
     call_room(connection->call, room);
 }
 
+/* A body is not read faster than it may go on. */
+static size_t most(const struct stream *stream)
+{
+    const struct connection *connection = stream->owner;
+    const struct serving *serving = connection->serving;
+    if (serving == NULL || serving->credit == 0)
+        return SIZE_MAX;
+    return serving->credit > BUDGET_LEAST ? serving->credit : BUDGET_LEAST;
+}
+
 static void on_close(struct stream *stream, int error)
 {
     (void)error;
     struct connection *connection = stream->owner;
     connection->stream = NULL;
+    connection_count(connection);
     connection_drop_call(connection, REASON_client_gone);
     if (connection->state != CONNECTION_CLOSED)
         connection_move(connection, CONNECTION_CLOSED);
@@ -460,6 +478,7 @@ static const struct stream_events stream_events = {
     .on_read = on_read,
     .on_eof = on_eof,
     .on_room = on_room,
+    .most = most,
     .on_close = on_close,
 };
 
@@ -480,6 +499,8 @@ static void look_at_idle(struct connection *connection, uint64_t now)
     uint64_t due = connection->since_ms + limits_of(connection)->idle_ms;
     if (now < due) {
         connection_arm(connection, due - now);
+    } else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now)) {
+        connection_arm(connection, limits_of(connection)->body_ms); /* it reads its last answer */
     } else if (!connection->expired) {
         connection->expired = true;
         connection_arm(connection, 1);
@@ -497,32 +518,20 @@ static void look_at_head(struct connection *connection, uint64_t now)
         connection_arm(connection, due - now);
 }
 
-/* Whether the client has not read anything for too long. */
-static bool is_stuck(struct connection *connection, uint64_t now)
-{
-    size_t queued = stream_queued(connection->stream);
-    assert(queued <= connection->written);
-    uint64_t drained = connection->written - queued;
-    if (queued == 0 || drained != connection->drained) {
-        connection->drained = drained;
-        connection->drained_ms = now;
-    }
-    return now - connection->drained_ms >= limits_of(connection)->body_ms;
-}
-
 static void look_at_serving(struct connection *connection, uint64_t now)
 {
     struct serving *serving = connection->serving;
     uint64_t body_ms = limits_of(connection)->body_ms;
     if (connection_look_at_part(connection))
         return;
-    if (is_stuck(connection, now)) {
+    if (connection_is_stuck(connection, now)) {
         observe_event(connection->server->worker, "answer_not_read");
+        connection_drop_call(connection, REASON_answer_not_read);
         connection_abort(connection);
         return;
     }
     bool waits = !serving->broken && !serving->deciding && serving->credit > 0 &&
-                 serving->reader.state < BODY_ENDLESS;
+                 !serving->answering && serving->reader.state < BODY_ENDLESS;
     if (waits && now - connection->since_ms >= body_ms)
         break_request(connection, REASON_body_timeout, NULL);
     connection_arm(connection, body_ms / 4 + 1);
@@ -532,7 +541,7 @@ static void look_at_lingering(struct connection *connection, uint64_t now)
 {
     if (now - connection->since_ms < LINGER_MS)
         connection_arm(connection, connection->since_ms + LINGER_MS - now);
-    else if (stream_queued(connection->stream) > 0 && !is_stuck(connection, now))
+    else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now))
         connection_arm(connection, LINGER_MS);
     else
         connection_close_now(connection);
@@ -562,10 +571,10 @@ static void refuse_connection(struct connection *connection)
     struct worker *worker = connection->server->worker;
     struct arena arena;
     arena_init(&arena, 8 * 1024);
-    answer_problem(connection, &arena, REASON_overloaded, OUTCOME_NOT_SENT, slice_of(NULL, 0),
-                   "too many connections", NULL);
+    answer_problem(connection, &arena, REASON_callers_full, OUTCOME_NOT_SENT, slice_of(NULL, 0),
+                   NULL, NULL);
     arena_clear(&arena);
-    observe_event(worker, "connections_full");
+    observe_event(worker, "callers_full");
     linger(connection);
 }
 

@@ -69,6 +69,7 @@ struct connection {
     struct serving *serving;
     unsigned calls; /* that are not yet gone */
     char *peer;     /* the client's address as text; NULL before the first call */
+    size_t held;    /* counted in the worker's budget: `input`, and what the client does not take */
 };
 
 struct server {
@@ -100,6 +101,10 @@ extern const struct caller http_caller;
 void connection_move(struct connection *connection, enum connection_state next);
 /* Looks again at a connection's time limits in `after_ms` at the latest. */
 void connection_arm(struct connection *connection, uint64_t after_ms);
+/* Counts what it holds. */
+void connection_count(struct connection *connection);
+/* Whether the client has bytes to take and has not taken any for too long. */
+bool connection_is_stuck(struct connection *connection, uint64_t now);
 /* Turns reading on or off as the state and the credit ask for. */
 void connection_read(struct connection *connection);
 /* The answer is out: on to the next request, or to the end. */

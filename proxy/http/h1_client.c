@@ -88,7 +88,7 @@ static bool on_content(struct body_sink *sink, struct slice bytes)
     trip->events->body(trip, bytes);
     if (trip->client == NULL)
         return false;
-    if (trip->window >= CLIENT_WINDOW)
+    if (trip->window >= budget_share(trip->budget))
         set_reading(h1, false);
     return true;
 }
@@ -268,6 +268,15 @@ static void on_room(struct stream *stream)
         h1->client.trip->events->room(h1->client.trip);
 }
 
+static size_t most(const struct stream *stream)
+{
+    const struct trip *trip = ((const struct h1_client *)stream->owner)->client.trip;
+    if (trip == NULL)
+        return SIZE_MAX;
+    size_t share = budget_share(trip->budget);
+    return share > trip->window ? share - trip->window : BUDGET_LEAST;
+}
+
 static void on_close(struct stream *stream, int error)
 {
     struct h1_client *h1 = stream->owner;
@@ -291,6 +300,7 @@ static const struct stream_events stream_events = {
     .on_read = on_read,
     .on_eof = on_eof,
     .on_room = on_room,
+    .most = most,
     .on_close = on_close,
 };
 
@@ -360,7 +370,8 @@ static size_t queued(const struct client *client)
 static void room(struct client *client, size_t bytes)
 {
     (void)bytes;
-    if (client->trip->window <= CLIENT_WINDOW / 2)
+    const struct trip *trip = client->trip;
+    if (trip->window <= budget_share(trip->budget) / 2)
         set_reading(h1_of(client), true);
 }
 

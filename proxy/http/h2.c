@@ -14,8 +14,6 @@
 
 enum {
     FRAME_HEAD = 9,
-    SMALL_WINDOW = 65535,           /* every stream's at first: RFC 9113 §6.9.2 */
-    LARGE_WINDOW = 256 * 1024,      /* of one whose body is long */
     CONNECTION_WINDOW = 16 << 20,   /* never the bottleneck: streams are */
     ANSWER_BLOCK_MAX = 1024 * 1024, /* what we send */
     TINY_WINDOW = 256,
@@ -147,6 +145,16 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* Until the peer has acknowledged our settings, the window is larger than they say. */
+static void widen(struct h2_stream *stream)
+{
+    nghttp2_session *session = stream->h2->session;
+    int32_t most = (int32_t)stream->most;
+    if (nghttp2_session_get_stream_effective_local_window_size(session, stream->id) < most &&
+        nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream->id, most) == 0)
+        stream->window = stream->most;
+}
+
 /* Gives back to the stream's window what has come and may. */
 static void settle(struct h2_stream *stream)
 {
@@ -158,9 +166,8 @@ static void settle(struct h2_stream *stream)
     stream->credit -= bytes;
     if (stream->complete)
         return;
-    if (stream->content > SMALL_WINDOW &&
-        nghttp2_session_get_stream_effective_local_window_size(session, stream->id) < LARGE_WINDOW)
-        nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream->id, LARGE_WINDOW);
+    if (stream->content > H2_FIRST_WINDOW && stream->most > stream->window)
+        widen(stream);
     nghttp2_session_consume_stream(session, stream->id, bytes);
     worker_defer(stream->h2->worker, &stream->h2->flush);
 }
@@ -465,13 +472,14 @@ void h2_open(struct h2 *h2, struct worker *worker, struct stream *stream,
     *h2 = (struct h2){ .side = side, .worker = worker, .stream = stream, .flush.run = on_flush };
     session_new(h2, terms->server);
     const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_FIRST_WINDOW },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)terms->block_bytes },
         { terms->server ? NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS : NGHTTP2_SETTINGS_ENABLE_PUSH,
           terms->server ? terms->streams : 0 },
         { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 }, /* RFC 8441; a server's to say */
     };
-    if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, terms->server ? 3 : 2) !=
-            0 ||
+    size_t count = sizeof settings / sizeof *settings - !terms->server;
+    if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, count) != 0 ||
         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
                                               CONNECTION_WINDOW) != 0)
         abort();

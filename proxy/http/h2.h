@@ -6,9 +6,11 @@
  *
  * What is the same for server and client lives here: settings, flow control, the way out of
  * bodies, and what a peer may do too often. Flow control is from end to end: a peer may send as
- * much of a body as h2_grant has allowed, and one window more; what is to be sent waits in its
- * stream until the peer's window takes it. The connection's own window is held open, so that one
- * slow stream never stops the others.
+ * much of a body as h2_grant has allowed, and one window more, which is H2_FIRST_WINDOW at first
+ * and grows with a body that flows, up to `most`; what is to be sent waits in its stream until the
+ * peer's window takes it. The connection's own window is held open, so that one slow stream never
+ * stops the others: what all of them hold is bounded by the sum of their windows, whose owners draw
+ * them from one budget (core/budget.h).
  * Failures: a connection that breaks the protocol, or is a nuisance, says GOAWAY and ends by
  * `finished`; what is wrong with one stream resets that stream, told by `closed`.
  * Events never run inside a call into this module but h2_receive. On the worker's thread only.
@@ -25,7 +27,9 @@ struct h2;
 struct h2_stream;
 
 /* So much of what is to be sent waits in the connection; the rest waits in its streams. */
-#define H2_HIGH_WATER ((size_t)256 * 1024)
+#define H2_HIGH_WATER ((size_t)64 * 1024)
+/* What a peer may send on a stream that nobody has granted anything. */
+#define H2_FIRST_WINDOW ((size_t)32 * 1024)
 /* So many streams that we reset are remembered: their trailers may be on their way. */
 #define H2_EXCUSED 64
 
@@ -64,6 +68,8 @@ struct h2_stream {
     uint64_t content; /* body bytes so far */
     size_t held;      /* of these, not yet given back to the window */
     size_t credit;    /* granted, and not yet come */
+    size_t most;      /* the window that it may have; H2_FIRST_WINDOW in any case */
+    size_t window;    /* that it was given beyond that */
     /* going out */
     struct bytes queue;
     size_t taken;   /* of the queue */

@@ -1,8 +1,7 @@
 /* The writing half of a client's HTTP/2 connection: what a call tells the client that made it.
  *
  * Happy path: interim answers as they come; the head, then the body as it comes, at the pace that
- * the stream's window allows; the end. Flow: above HIGH_WATER of waiting bytes the other side is
- * told of room only as bytes leave. Failures: before the head an answer made from the reason;
+ * the stream's window allows; the end. Flow: the other side is told of room only as bytes leave. Failures: before the head an answer made from the reason;
  * after it the stream is reset, which nobody takes for the whole.
  */
 #include <assert.h>
@@ -31,6 +30,7 @@ static void on_interim(struct call *call, const struct head *head)
     h2_interim(stream);
 }
 
+/* Whoever wants so many bytes has counted those that came beyond what it wanted before. */
 static void on_want(struct call *call, size_t bytes)
 {
     static const struct head go_on = { .status = 100, .minor = 1 };
@@ -46,7 +46,9 @@ static void on_want(struct call *call, size_t bytes)
         call_end(call, NULL);
         return;
     }
-    h2_grant(&service->stream, bytes);
+    service->stream.most = service->credit < BUDGET_MOST ? service->credit : BUDGET_MOST;
+    size_t held = service->stream.held;
+    h2_grant(&service->stream, bytes > SIZE_MAX - held ? SIZE_MAX : bytes + held);
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
@@ -113,12 +115,29 @@ static void on_body(struct call *call, struct slice bytes)
         call_room(call, bytes.len);
     else
         h2_write(&service->stream, bytes);
+    h2_service_count(service);
+}
+
+void h2_service_count(struct h2_service *service)
+{
+    if (service->held != service->stream.queue.room)
+        budget_count(&service->owner->budget, &service->held, service->stream.queue.room);
+    h2_connection_count(service->owner);
+}
+
+void h2_connection_count(struct h2_connection *connection)
+{
+    size_t queued = connection->stream != NULL ? stream_queued(connection->stream) : 0;
+    queued = queued >= STREAM_GATHER ? queued : 0;
+    if (connection->held != queued)
+        budget_count(&connection->budget, &connection->held, queued);
 }
 
 void h2_service_sent(struct h2_stream *stream, size_t bytes)
 {
     struct h2_service *service = thing_of(stream, struct h2_service, stream);
     service->sent += bytes;
+    h2_service_count(service);
     if (service->call != NULL)
         call_room(service->call, bytes);
 }

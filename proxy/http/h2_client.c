@@ -24,6 +24,7 @@ struct h2_client {
     struct h2_channel *channel;
     struct h2_stream stream;
     uint64_t since_ms;
+    size_t held; /* counted in the trip's budget: what the upstream may send ahead */
 };
 
 static const struct client_driver driver;
@@ -50,9 +51,15 @@ static void destroy(struct h2_client *h2_client)
     channel->owner->room(channel);
 }
 
+static struct trip *part(struct h2_client *h2_client)
+{
+    budget_count(h2_client->client.trip->budget, &h2_client->held, 0);
+    return client_part(&h2_client->client);
+}
+
 static void fail(struct h2_client *h2_client, enum trip_failure failure, const char *detail)
 {
-    struct trip *trip = client_part(&h2_client->client);
+    struct trip *trip = part(h2_client);
     h2_ignore(&h2_client->stream);
     h2_reset(&h2_client->stream, failure == TRIP_BAD ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
     trip->events->fail(trip, failure, h2_client->client.reused, detail);
@@ -60,7 +67,7 @@ static void fail(struct h2_client *h2_client, enum trip_failure failure, const c
 
 static void finish(struct h2_client *h2_client, const struct fields *trailers)
 {
-    struct trip *trip = client_part(&h2_client->client);
+    struct trip *trip = part(h2_client);
     h2_ignore(&h2_client->stream);
     if (!h2_client->stream.ended)
         h2_reset(&h2_client->stream, NGHTTP2_CANCEL);
@@ -86,7 +93,7 @@ static void on_no_answer(struct timer *timer)
 static void drop(struct client *client)
 {
     struct h2_client *h2_client = of_client(client);
-    client_part(client);
+    part(h2_client);
     h2_ignore(&h2_client->stream);
     h2_reset(&h2_client->stream, NGHTTP2_CANCEL);
     look_for_life(h2_client->channel, h2_client->since_ms);
@@ -248,7 +255,11 @@ static size_t queued(const struct client *client)
 
 static void room(struct client *client, size_t bytes)
 {
-    h2_grant(&of_client(client)->stream, bytes);
+    struct h2_client *h2_client = of_client(client);
+    h2_client->stream.most = budget_share(client->trip->budget);
+    h2_grant(&h2_client->stream, bytes);
+    if (h2_client->held != h2_client->stream.window)
+        budget_count(client->trip->budget, &h2_client->held, h2_client->stream.window);
 }
 
 static const struct client_driver driver = {

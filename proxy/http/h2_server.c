@@ -18,6 +18,8 @@
 enum {
     WARNING_MS = 100, /* between the first and the second GOAWAY */
     LINGER_MS = 2000,
+    HELD_MAX = 4096 * 1024, /* by all streams of a connection, beyond what each may hold at least */
+    HELD_SHIFT = 4,
 };
 
 struct h2_connection *h2_connection_of(struct link *link)
@@ -59,6 +61,7 @@ static void destroy_if_done(struct h2_connection *connection)
     if (connection->stream != NULL || connection->services > 0)
         return;
     struct server *server = connection->server;
+    assert(connection->budget.used == 0);
     worker_timer_stop(server->worker, &connection->timer);
     list_leave(&connection->link);
     free(connection->peer);
@@ -77,6 +80,7 @@ static void release(struct h2_service *service)
         return;
     assert(service->call == NULL && connection->services > 0);
     h2_stream_free(&service->stream);
+    h2_service_count(service);
     free(service);
     connection->services--;
     connection->since_ms = now_ms(connection);
@@ -146,6 +150,7 @@ static struct h2_stream *on_begin(struct h2 *h2, int32_t id)
     service->since_ms = service->seen_ms = now_ms(connection);
     call->peer = slice_text(connection->peer);
     call->listener = &connection->server->settings;
+    call->budget = &connection->budget;
     h2_block_start(&service->stream.block, &call->arena, limits->head_fields, limits->head);
     connection->services++;
     arm(connection,
@@ -260,15 +265,30 @@ static const struct h2_side server_side = {
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/* As connection_is_stuck. */
 static bool is_stuck(struct h2_connection *connection, uint64_t now)
 {
-    size_t queued = stream_queued(connection->stream);
-    uint64_t drained = connection->h2.written - queued;
-    if (queued == 0 || drained != connection->drained) {
-        connection->drained = drained;
+    size_t untaken = stream_queued(connection->stream);
+    if (untaken > 0)
+        untaken = stream_untaken(connection->stream);
+    uint64_t taken = connection->h2.written > untaken ? connection->h2.written - untaken : 0;
+    if (untaken == 0 || taken != connection->drained) {
+        connection->drained = taken;
         connection->drained_ms = now;
     }
     return now - connection->drained_ms >= limits_of(connection)->body_ms;
+}
+
+/* The client does not take its answer, of which perhaps all is there already. */
+static void cut(struct h2_service *service)
+{
+    struct call *call = service->call;
+    service->call = NULL;
+    h2_ignore(&service->stream);
+    if (call != NULL)
+        call_cancel(call, REASON_answer_not_read);
+    observe_event(worker_of(service->owner), "answer_not_read");
+    h2_reset(&service->stream, NGHTTP2_CANCEL);
 }
 
 /* False: the connection is to end, since its peer stops in the middle of a block. */
@@ -282,12 +302,12 @@ static bool look_at_service(struct h2_service *service, uint64_t now)
         service->seen = service->sent;
         service->seen_ms = now;
     } else if (now - service->seen_ms >= limits->body_ms) {
-        observe_event(worker_of(service->owner), "answer_not_read");
-        h2_reset(stream, NGHTTP2_CANCEL);
+        cut(service);
         return true;
     }
     bool waits = service->call != NULL && !service->broken && service->credit > 0 &&
-                 !stream->complete && !stream->both_ways &&
+                 !stream->complete && !stream->both_ways && !stream->opened &&
+                 !service->call->grpc &&
                  service->call->request.framing != FRAMING_TUNNEL;
     if (waits && now - service->since_ms >= limits->body_ms)
         break_request(service, REASON_body_timeout, NULL);
@@ -334,7 +354,8 @@ static void on_timer(struct timer *timer)
         h2_leave(&connection->h2, true);
     }
     if (is_stuck(connection, now)) {
-        observe_event(worker_of(connection), "answer_not_read");
+        list_each (&connection->h2.streams, link)
+            cut(service_of(thing_of(link, struct h2_stream, link)));
         h2_connection_abort(connection);
     } else if (connection->services > 0) {
         look_at_services(connection, now);
@@ -362,6 +383,7 @@ static void on_eof(struct stream *stream)
 static void on_room(struct stream *stream)
 {
     struct h2_connection *connection = stream->owner;
+    h2_connection_count(connection);
     h2_room(&connection->h2);
 }
 
@@ -371,6 +393,7 @@ static void on_close(struct stream *stream, int error)
     struct h2_connection *connection = stream->owner;
     connection->services++; /* nobody frees it meanwhile */
     connection->stream = NULL;
+    h2_connection_count(connection);
     h2_close(&connection->h2);
     connection->services--;
     destroy_if_done(connection);
@@ -393,6 +416,11 @@ void h2_connection_open(struct server *server, struct stream *stream, struct sli
     connection->stream = stream;
     connection->timer.on_timer = on_timer;
     connection->peer = peer_text(stream);
+    connection->budget = (struct budget){
+        .above = &server->worker->budget,
+        .cap = HELD_MAX,
+        .shift = HELD_SHIFT,
+    };
     connection->since_ms = connection->drained_ms = now_ms(connection);
     stream->events = &stream_events;
     stream->owner = connection;

@@ -21,13 +21,15 @@ struct h2_connection {
     struct stream *stream; /* NULL once closed */
     struct h2 h2;
     struct timer timer;
-    bool farewell;       /* GOAWAY is said */
-    bool warned;         /* and the warning before it */
-    bool closing;        /* nothing is read any more */
-    uint64_t since_ms;   /* when the first stream came, the last one went, or closing began */
-    uint64_t drained;    /* bytes that had left when the timer last looked */
-    uint64_t drained_ms; /* when it last saw that change */
-    unsigned services;   /* that are not yet gone */
+    bool farewell;        /* GOAWAY is said */
+    bool warned;          /* and the warning before it */
+    bool closing;         /* nothing is read any more */
+    uint64_t since_ms;    /* when the first stream came, the last one went, or closing began */
+    uint64_t drained;     /* bytes that had left when the timer last looked */
+    uint64_t drained_ms;  /* when it last saw that change */
+    unsigned services;    /* that are not yet gone */
+    struct budget budget; /* of all its streams */
+    size_t held;          /* counted there: what the client's connection does not take */
     char *peer;
 };
 
@@ -46,6 +48,7 @@ struct h2_service {
     size_t credit;     /* body bytes that the other side has room for */
     uint64_t since_ms; /* when its request's body last made progress */
     uint64_t sent;     /* body bytes that have left */
+    size_t held;       /* counted in the connection's budget: what waits of the answer */
     uint64_t seen;     /* of these, when the timer last looked */
     uint64_t seen_ms;
 };
@@ -66,6 +69,9 @@ extern const struct caller h2_caller;
 void h2_service_answered(struct h2_service *service);
 /* The caller's `gone`. */
 void h2_service_gone(struct call *call);
+/* Count what waits of an answer, and what the client's connection does not take of all. */
+void h2_service_count(struct h2_service *service);
+void h2_connection_count(struct h2_connection *connection);
 /* The stream's bytes of an answer that have left. */
 void h2_service_sent(struct h2_stream *stream, size_t bytes);
 

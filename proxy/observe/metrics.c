@@ -231,6 +231,14 @@ static uint64_t connections(const struct stats *stats)
     return sum > 0 ? (uint64_t)sum : 0;
 }
 
+static uint64_t held(const struct stats *stats)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < STATS_WORKERS; i++)
+        sum += cell_read(&stats->workers[i].held);
+    return sum;
+}
+
 static void calls(const struct scrape *scrape)
 {
     family(scrape, "shunt_calls_total", "counter",
@@ -246,6 +254,9 @@ static void calls(const struct scrape *scrape)
     put_count(scrape, "shunt_calls_in_flight", NO_LABELS, in_flight(scrape->stats));
     family(scrape, "shunt_connections", "gauge", "Open connections of clients.");
     put_count(scrape, "shunt_connections", NO_LABELS, connections(scrape->stats));
+    family(scrape, "shunt_held_bytes", "gauge",
+           "What heads and bodies under way hold, as `limits.memory` counts it.");
+    put_count(scrape, "shunt_held_bytes", NO_LABELS, held(scrape->stats));
 }
 
 /* --- events ----------------------------------------------------------------------------------- */

@@ -147,6 +147,12 @@ void observe_connections(struct worker *worker, int by)
     atomic_store_explicit(cell, there, memory_order_relaxed);
 }
 
+void observe_held(struct worker *worker, size_t bytes)
+{
+    if (worker->observer != NULL)
+        atomic_store_explicit(&worker->observer->cells->held, bytes, memory_order_relaxed);
+}
+
 void observe_adopted(struct worker *worker, uint64_t generation, unsigned listeners_failed)
 {
     if (worker->observer == NULL)

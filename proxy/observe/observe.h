@@ -58,6 +58,7 @@ void observe_call(struct worker *worker, const struct call *call);
 void observe_event(struct worker *worker, const char *event);
 /* Gauges of this worker. */
 void observe_connections(struct worker *worker, int by);
+void observe_held(struct worker *worker, size_t bytes);
 void observe_broker_event(struct worker *worker, struct broker *broker, const char *event,
                           uint64_t by);
 /* For readiness, which the control thread answers. The worker serves this snapshot now, but for

@@ -67,6 +67,7 @@ struct worker_cells {
     _Atomic uint64_t ended;
     _Atomic int64_t connections;
     _Atomic uint64_t lines_dropped;
+    _Atomic uint64_t held;       /* bytes of what is under way: core/budget.h */
     _Atomic uint64_t generation; /* of the snapshot that this worker serves; 0: none yet */
     _Atomic unsigned listeners_failed;
 };

@@ -270,9 +270,22 @@ static void a_body_waits_for_an_upstream_that_does_not_read(void **state)
         say_bytes(client, slice_of(much, sizeof much));
         passed += sizeof much;
     }
-    assert_true(passed >= 256 * 1024 && passed < 1024 * 1024);
+    assert_in_range(passed, sizeof much,
+                    2 * sizeof much); /* nothing has proved yet that it reads */
+    assert_in_range(pipes->worker.budget.used, passed - 1000, passed + 16 * 1024);
     take_more(upstream, SIZE_MAX);
     assert_true(client->reading);
+    while (client->reading && passed < 2 * 1024 * 1024) {
+        say_bytes(client, slice_of(much, sizeof much));
+        passed += sizeof much;
+    }
+    assert_true(passed >= 2 * 1024 * 1024);
+    take_more(upstream, 0);
+    while (client->reading && passed < 4 * 1024 * 1024) {
+        say_bytes(client, slice_of(much, sizeof much));
+        passed += sizeof much;
+    }
+    assert_in_range(passed, 2 * 1024 * 1024 + 256 * 1024, 2 * 1024 * 1024 + 384 * 1024);
     pipes_free(pipes);
 }
 
