@@ -32,10 +32,10 @@ struct pool {
     char *name;  /* of an upstream; NULL: calls that pass through */
     char *texts; /* its endpoints, each with its NUL */
     uint64_t connect_timeout_ms, idle_ms;
-    unsigned connections; /* as configured: part of the key */
+    unsigned connections, waiting_most; /* as configured: part of the key */
     bool h2;
-    unsigned cap;  /* this worker's share */
-    unsigned open; /* connections there are, also those that close */
+    unsigned cap, line_cap; /* this worker's shares */
+    unsigned open;          /* connections there are, also those that close */
     unsigned searches;
     struct list line; /* of struct search: at the cap */
     unsigned waiting; /* in line */

@@ -108,6 +108,12 @@ static void add_endpoint(struct pool *pool, const char *text)
     pool->endpoint_count++;
 }
 
+static unsigned share_of(unsigned most, unsigned workers)
+{
+    unsigned share = most / (workers > 0 ? workers : 1);
+    return share > 0 ? share : 1;
+}
+
 /* `texts` is taken over: `count` texts, each with its NUL. */
 static struct pool *make(struct pools *pools, const struct upstream_settings *settings,
                          unsigned workers, char *texts, unsigned count)
@@ -117,14 +123,15 @@ static struct pool *make(struct pools *pools, const struct upstream_settings *se
     struct pool *pool = calloc(1, sizeof *pool + count * sizeof(struct endpoint));
     if (pool == NULL || texts == NULL)
         abort();
-    unsigned share = settings->connections / (workers > 0 ? workers : 1);
     pool->pools = pools;
     pool->texts = texts;
     pool->connect_timeout_ms = settings->connect_timeout_ms;
     pool->idle_ms = settings->idle_ms;
     pool->connections = settings->connections;
+    pool->waiting_most = settings->waiting;
     pool->h2 = settings->h2;
-    pool->cap = share > 0 ? share : 1;
+    pool->cap = share_of(settings->connections, workers);
+    pool->line_cap = share_of(settings->waiting, workers);
     pool->used_ms = pools_now_ms(pools);
     list_init(&pool->line);
     list_append(&pools->all, &pool->link);
@@ -147,7 +154,7 @@ static bool is_of(const struct pool *pool, const struct upstream_settings *setti
         pool->endpoint_count != endpoints_of(settings) ||
         pool->connect_timeout_ms != settings->connect_timeout_ms ||
         pool->idle_ms != settings->idle_ms || pool->connections != settings->connections ||
-        pool->h2 != settings->h2)
+        pool->waiting_most != settings->waiting || pool->h2 != settings->h2)
         return false;
     for (unsigned i = 0; i < pool->endpoint_count; i++) {
         if (strcmp(pool->endpoints[i].text, settings->endpoints[i]) != 0)

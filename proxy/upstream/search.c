@@ -186,7 +186,7 @@ bool search_may_wait(const struct pool *pool)
         if (endpoint_may_expect(&pool->endpoints[i]))
             return true;
     }
-    return pool->waiting < pool->cap;
+    return pool->waiting < pool->line_cap;
 }
 
 bool search_serve(struct pool *pool, struct pooled *pooled)

@@ -44,12 +44,12 @@ def test_connections_of_callers(limited):
         for _ in range(4):
             stack.enter_context(RawHttp(listen)).send(b"GET /x HTTP/1.1\r\n")
         time.sleep(0.2)
-        assert refusal(request(listen, "GET", "/sync/x")) == (503, "overloaded", "no")
+        assert refusal(request(listen, "GET", "/sync/x")) == (503, "callers_full", "no")
     wait_until(lambda: request(listen, "PUT", "/event/x").status != 503, 5, "there is room again")
 
 
 def test_connections_to_an_upstream(limited):
-    listen, _ = limited("endpoints = ", 'connections = 1; connect_timeout = "300ms"; endpoints = ')
+    listen, _ = limited("endpoints = ", 'connections = 1; waiting = 1; connect_timeout = "300ms"; endpoints = ')
     with RawHttp(listen) as first:
         first.send(request_bytes("POST", "/sync/slow"))
         time.sleep(0.2)
