@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/loop.h"
@@ -364,6 +365,16 @@ static void serve(struct control *control, struct snapshot *snapshot)
     log_line(control->log, LEVEL_INFO, "shunt", "drained, ending");
 }
 
+/* The soft limit is for programs that use select; what an administrator allows is the hard one. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* Calls come and go: the memory of one turn is kept for the next, not given back and asked for
  * again. */
 enum { KEEP_FREE_BYTES = 1 << 20 };
@@ -372,6 +383,7 @@ int control_run(const char *config_path, bool json)
 {
     signal(SIGPIPE, SIG_IGN);
     hold_reloads(SIG_BLOCK);
+    raise_descriptors();
     mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
     struct control control = { .path = config_path, .json = json, .log = log_start(STDOUT_FILENO) };
     if (control.log == NULL || loop_init(&control.loop, WORKER_CONTROL) != 0)
