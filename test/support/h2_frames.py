@@ -1,4 +1,5 @@
 """HTTP/2 by hand: frames whose every byte is the test's own, and what comes back of them."""
+import contextlib
 import socket
 import struct
 
@@ -57,6 +58,11 @@ class H2Frames:
     def __exit__(self, *_):
         self._file.close()
         self._socket.close()
+
+    def hang_up(self):
+        """Also for whoever reads in another thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, data):
         self._socket.sendall(data)
