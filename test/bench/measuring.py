@@ -25,9 +25,14 @@ def _nanoseconds(pid):
     return sum(int(task.read_text().split()[0]) for task in Path("/proc", str(pid), "task").glob("*/schedstat"))
 
 
-def resident_mb(pid):
+def resident_mb(pid, row="VmRSS"):
     status = Path("/proc", str(pid), "status").read_text(errors="replace")
-    return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M)[1]) / 1024
+    return int(re.search(rf"^{row}:\s+(\d+) kB", status, re.M)[1]) / 1024
+
+
+def peak_mb(pid):
+    """The most that it ever was."""
+    return resident_mb(pid, "VmHWM")
 
 
 @dataclass
