@@ -4,8 +4,7 @@
  * follows is its body, and behind that the next request, which waits in `input` until the answer
  * is out. Only what had to wait is ever copied. Failures: what is wrong with a request refuses
  * its call (the answer comes through http_fail) and the rest of what the client sends is thrown
- * away; a client that goes away cancels its call. Time is looked at by one timer for each
- * connection that is moved as rarely as can be.
+ * away; a client that goes away cancels its call.
  */
 #include "http/connection.h"
 
@@ -19,7 +18,6 @@
 
 enum {
     EARLY_MAX = 64 * 1024, /* bytes that may come before their turn */
-    LINGER_MS = 2000,
     LINGER_BYTES = 1024 * 1024,
 };
 
@@ -35,15 +33,14 @@ static const bool moves[CONNECTION_STATES][CONNECTION_STATES] = {
     [CONNECTION_LINGERING] = { [CONNECTION_CLOSED] = true },
 };
 
-static void on_timer(struct timer *timer);
 static void on_task(struct task *task);
 
-static const struct limits *limits_of(const struct connection *connection)
+const struct limits *connection_limits(const struct connection *connection)
 {
     return &connection->server->worker->snapshot->limits;
 }
 
-static uint64_t now_ms(const struct connection *connection)
+uint64_t connection_now_ms(const struct connection *connection)
 {
     return worker_now_ms(connection->server->worker);
 }
@@ -52,7 +49,7 @@ static uint64_t now_ms(const struct connection *connection)
 
 void connection_arm(struct connection *connection, uint64_t after_ms)
 {
-    uint64_t due = now_ms(connection) + after_ms;
+    uint64_t due = connection_now_ms(connection) + after_ms;
     if (!timer_running(&connection->timer) || connection->timer.due_ms > due)
         worker_timer(connection->server->worker, &connection->timer, after_ms);
 }
@@ -61,7 +58,7 @@ void connection_move(struct connection *connection, enum connection_state next)
 {
     assert(moves[connection->state][next]);
     connection->state = next;
-    connection->since_ms = connection->drained_ms = now_ms(connection);
+    connection->since_ms = connection->drained_ms = connection_now_ms(connection);
     connection->expired = false;
 }
 
@@ -166,7 +163,7 @@ void connection_answered(struct connection *connection)
         linger(connection);
     } else {
         connection_move(connection, CONNECTION_IDLE);
-        connection_arm(connection, limits_of(connection)->idle_ms);
+        connection_arm(connection, connection_limits(connection)->idle_ms);
         if (connection->input.len > 0)
             worker_defer(connection->server->worker, &connection->task);
     }
@@ -181,7 +178,7 @@ static bool on_content(struct body_sink *sink, struct slice bytes)
     struct connection *connection = serving->owner;
     assert(connection->serving == serving && connection->call != NULL);
     serving->credit -= bytes.len < serving->credit ? bytes.len : serving->credit;
-    connection->since_ms = now_ms(connection);
+    connection->since_ms = connection_now_ms(connection);
     call_body(connection->call, bytes);
     return true;
 }
@@ -208,11 +205,11 @@ static struct call *new_call(struct connection *connection)
     connection->calls++;
     connection->serving = serving;
     connection_move(connection, CONNECTION_SERVING);
-    connection_arm(connection, limits_of(connection)->body_ms / 4 + 1);
+    connection_arm(connection, connection_limits(connection)->body_ms / 4 + 1);
     return call;
 }
 
-static void break_request(struct connection *connection, enum reason reason, const char *detail)
+void connection_break_request(struct connection *connection, enum reason reason, const char *detail)
 {
     assert(!connection->serving->broken);
     connection->serving->broken = true;
@@ -220,11 +217,11 @@ static void break_request(struct connection *connection, enum reason reason, con
 }
 
 /* A request of which there is no usable head. */
-static void refuse_head(struct connection *connection, enum reason reason, const char *detail)
+void connection_refuse_head(struct connection *connection, enum reason reason, const char *detail)
 {
     connection->searched = 0;
     if (new_call(connection) != NULL)
-        break_request(connection, reason, detail);
+        connection_break_request(connection, reason, detail);
 }
 
 static void take_notes(struct connection *connection, const struct head_notes *notes)
@@ -256,11 +253,11 @@ static void begin(struct connection *connection, struct slice head, struct slice
     struct serving *serving = connection->serving;
     struct slice copy = arena_copy(&call->arena, head);
     if (copy.at == NULL) {
-        break_request(connection, REASON_head_too_large, NULL);
+        connection_break_request(connection, REASON_head_too_large, NULL);
         return;
     }
     struct head_notes notes;
-    enum head_verdict verdict = request_parse(copy, limits_of(connection)->head_fields,
+    enum head_verdict verdict = request_parse(copy, connection_limits(connection)->head_fields,
                                               &call->arena, &call->request, &notes);
     if (verdict != HEAD_OK && notes.foreign && first) { /* no answer that it could read */
         connection_drop_call(connection, REASON_bad_request);
@@ -268,12 +265,12 @@ static void begin(struct connection *connection, struct slice head, struct slice
         return;
     }
     if (verdict != HEAD_OK) {
-        break_request(connection, head_reason(verdict), notes.why);
+        connection_break_request(connection, head_reason(verdict), notes.why);
         return;
     }
     const char *wrong = body_foresee(call->request.framing, behind, &call->arena);
     if (wrong != NULL) {
-        break_request(connection, REASON_bad_request, wrong);
+        connection_break_request(connection, REASON_bad_request, wrong);
         return;
     }
     take_notes(connection, &notes);
@@ -286,24 +283,24 @@ static void begin(struct connection *connection, struct slice head, struct slice
 /* A head beyond the limit: 414 where its first line alone is (RFC 9112 §3). */
 static void refuse_size(struct connection *connection, struct slice part)
 {
-    part = slice_first(part, limits_of(connection)->head);
+    part = slice_first(part, connection_limits(connection)->head);
     bool line = slice_find(part, '\n') == part.len;
-    refuse_head(connection, line ? REASON_target_too_long : REASON_head_too_large, NULL);
+    connection_refuse_head(connection, line ? REASON_target_too_long : REASON_head_too_large, NULL);
 }
 
 /* Part of a head: what is surely wrong need not be waited for. Whether to wait for more. */
 static bool examine(struct connection *connection, struct slice part)
 {
     const char *wrong = head_scan(part);
-    if (part.len >= limits_of(connection)->head) {
+    if (part.len >= connection_limits(connection)->head) {
         refuse_size(connection, part);
     } else if (wrong != NULL) {
-        refuse_head(connection, REASON_bad_request, wrong);
+        connection_refuse_head(connection, REASON_bad_request, wrong);
     } else if (budget_full(&connection->server->worker->budget)) {
-        refuse_head(connection, REASON_memory_full, NULL);
+        connection_refuse_head(connection, REASON_memory_full, NULL);
     } else if (connection->state == CONNECTION_IDLE) {
         connection_move(connection, CONNECTION_HEAD);
-        connection_arm(connection, limits_of(connection)->head_ms);
+        connection_arm(connection, connection_limits(connection)->head_ms);
     }
     assert(connection->state != CONNECTION_IDLE);
     if (connection->state != CONNECTION_HEAD)
@@ -341,7 +338,7 @@ static size_t take_head(struct connection *connection, struct slice bytes)
     size_t length = head_length(rest, searched);
     if (length == 0)
         return examine(connection, rest) ? skipped : bytes.len;
-    if (length > limits_of(connection)->head)
+    if (length > connection_limits(connection)->head)
         refuse_size(connection, rest);
     else
         begin(connection, slice_first(rest, length), slice_from(rest, length));
@@ -357,7 +354,7 @@ static size_t take_body(struct connection *connection, struct slice bytes)
         return 0;
     size_t taken = body_read(&serving->reader, bytes, &serving->sink);
     if (serving->reader.state == BODY_BAD)
-        break_request(connection, REASON_bad_request, serving->reader.why);
+        connection_break_request(connection, REASON_bad_request, serving->reader.why);
     else if (serving->reader.state == BODY_DONE)
         call_end(connection->call, &serving->reader.trailers);
     return taken;
@@ -490,80 +487,6 @@ void connection_gone(struct call *call)
     destroy_if_done(connection);
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
-
-/* A loop that is late runs its timers before it reads: a request may be there already, and would
- * be lost unanswered. So it reads once more before an idle connection closes. */
-static void look_at_idle(struct connection *connection, uint64_t now)
-{
-    uint64_t due = connection->since_ms + limits_of(connection)->idle_ms;
-    if (now < due) {
-        connection_arm(connection, due - now);
-    } else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now)) {
-        connection_arm(connection, limits_of(connection)->body_ms); /* it reads its last answer */
-    } else if (!connection->expired) {
-        connection->expired = true;
-        connection_arm(connection, 1);
-    } else {
-        connection_close_now(connection);
-    }
-}
-
-static void look_at_head(struct connection *connection, uint64_t now)
-{
-    uint64_t due = connection->since_ms + limits_of(connection)->head_ms;
-    if (now >= due)
-        refuse_head(connection, REASON_head_timeout, NULL);
-    else
-        connection_arm(connection, due - now);
-}
-
-static void look_at_serving(struct connection *connection, uint64_t now)
-{
-    struct serving *serving = connection->serving;
-    uint64_t body_ms = limits_of(connection)->body_ms;
-    if (connection_look_at_part(connection))
-        return;
-    if (connection_is_stuck(connection, now)) {
-        observe_event(connection->server->worker, "answer_not_read");
-        connection_drop_call(connection, REASON_answer_not_read);
-        connection_abort(connection);
-        return;
-    }
-    bool waits = !serving->broken && !serving->deciding && serving->credit > 0 &&
-                 !serving->answering && serving->reader.state < BODY_ENDLESS;
-    if (waits && now - connection->since_ms >= body_ms)
-        break_request(connection, REASON_body_timeout, NULL);
-    connection_arm(connection, body_ms / 4 + 1);
-}
-
-static void look_at_lingering(struct connection *connection, uint64_t now)
-{
-    if (now - connection->since_ms < LINGER_MS)
-        connection_arm(connection, connection->since_ms + LINGER_MS - now);
-    else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now))
-        connection_arm(connection, LINGER_MS);
-    else
-        connection_close_now(connection);
-}
-
-static void look_at_closed(struct connection *connection, uint64_t now)
-{
-    assert(connection->call == NULL && now >= connection->since_ms);
-}
-
-static void on_timer(struct timer *timer)
-{
-    static void (*const lookers[CONNECTION_STATES])(struct connection *, uint64_t) = {
-        [CONNECTION_IDLE] = look_at_idle,       [CONNECTION_HEAD] = look_at_head,
-        [CONNECTION_SERVING] = look_at_serving, [CONNECTION_LINGERING] = look_at_lingering,
-        [CONNECTION_CLOSED] = look_at_closed,
-    };
-    struct connection *connection = thing_of(timer, struct connection, timer);
-    lookers[connection->state](connection, now_ms(connection));
-    connection_read(connection);
-}
-
 /* --- the beginning ---------------------------------------------------------------------------- */
 
 static void refuse_connection(struct connection *connection)
@@ -588,9 +511,9 @@ void connection_open(struct server *server, struct stream *stream, bool refused)
     connection->server = server;
     connection->stream = stream;
     connection->refused = refused;
-    connection->timer.on_timer = on_timer;
+    connection->timer.on_timer = connection_on_timer;
     connection->task.run = on_task;
-    connection->since_ms = connection->drained_ms = now_ms(connection);
+    connection->since_ms = connection->drained_ms = connection_now_ms(connection);
     list_append(&server->connections, &connection->link);
     server->open++;
     server->refused += refused;
@@ -598,6 +521,6 @@ void connection_open(struct server *server, struct stream *stream, bool refused)
     if (refused)
         refuse_connection(connection);
     else
-        connection_arm(connection, limits_of(connection)->idle_ms);
+        connection_arm(connection, connection_limits(connection)->idle_ms);
     connection_read(connection);
 }

@@ -93,12 +93,17 @@ void connection_close_idle(struct connection *connection);
 /* Ends it at once, with a reset. */
 void connection_abort(struct connection *connection);
 
-/* --- between connection.c, parting.c and answer.c --------------------------------------------- */
+/* --- between connection.c, patience.c, parting.c and answer.c --------------------------------- */
+
+#define LINGER_MS 2000 /* that a client gets to read its last answer */
 
 extern const struct caller http_caller;
 
 /* Moves to another state; an illegal move is a bug and aborts. */
 void connection_move(struct connection *connection, enum connection_state next);
+/* What is configured now, and the loop's time. */
+const struct limits *connection_limits(const struct connection *connection);
+uint64_t connection_now_ms(const struct connection *connection);
 /* Looks again at a connection's time limits in `after_ms` at the latest. */
 void connection_arm(struct connection *connection, uint64_t after_ms);
 /* Counts what it holds. */
@@ -116,6 +121,13 @@ void connection_close_now(struct connection *connection);
 void connection_part(struct connection *connection);
 /* The timer's look at a client that has said all: whether the connection has ended with it. */
 bool connection_look_at_part(struct connection *connection);
+/* The timer's: see patience.c. */
+void connection_on_timer(struct timer *timer);
+/* Refuses a request of which there is no usable head. */
+void connection_refuse_head(struct connection *connection, enum reason reason, const char *detail);
+/* Refuses the request under way; the rest of it is thrown away. */
+void connection_break_request(struct connection *connection, enum reason reason,
+                              const char *detail);
 /* The caller's `gone`. */
 void connection_gone(struct call *call);
 /* Writes an answer of our own, made from a reason; `serving->keep`, if there is one, says

@@ -16,8 +16,7 @@
 #include "observe/observe.h"
 
 enum {
-    WARNING_MS = 100, /* between the first and the second GOAWAY */
-    LINGER_MS = 2000,
+    WARNING_MS = 100,       /* between the first and the second GOAWAY */
     HELD_MAX = 4096 * 1024, /* by all streams of a connection, beyond what each may hold at least */
     HELD_SHIFT = 4,
 };
@@ -307,8 +306,7 @@ static bool look_at_service(struct h2_service *service, uint64_t now)
     }
     bool waits = service->call != NULL && !service->broken && service->credit > 0 &&
                  !stream->complete && !stream->both_ways && !stream->opened &&
-                 !service->call->grpc &&
-                 service->call->request.framing != FRAMING_TUNNEL;
+                 !service->call->grpc && service->call->request.framing != FRAMING_TUNNEL;
     if (waits && now - service->since_ms >= limits->body_ms)
         break_request(service, REASON_body_timeout, NULL);
     return true;
