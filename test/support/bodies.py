@@ -37,11 +37,19 @@ class Bodies:
 
     def _serve(self, client):
         with contextlib.suppress(OSError, ValueError), client.makefile("rb") as requests:
-            while head := b"".join(iter(requests.readline, b"\r\n")):
+            while head := self._head(requests):
                 length = re.search(rb"^content-length: (\d+)", head, re.I | re.M)
                 if length:
                     self._read(requests, int(length[1]))
                 self._answer(client, 0 if length else self.size)
+
+    @staticmethod
+    def _head(requests):
+        """Without its empty line; nothing when it broke off."""
+        head = b""
+        while (line := requests.readline()) not in (b"\r\n", b""):
+            head += line
+        return head if line else b""
 
     def _read(self, requests, left):
         while left > 0:
