@@ -30,7 +30,7 @@ enum trip_failure {
     TRIP_CUT,    /* it ended within the head of the answer */
     TRIP_BAD,    /* the answer is malformed or too large */
     TRIP_BROKEN, /* it ended, or became malformed, behind the answer's head */
-    TRIP_REFUSED /* the upstream says that it has not begun on it (RFC 9113 §8.7) */
+    TRIP_REFUSED /* the upstream has surely not begun on it, or says so (RFC 9113 §8.7) */
 };
 
 struct trip_events {

@@ -52,6 +52,22 @@ static void fail(struct h1_client *h1, enum trip_failure failure, const char *de
     trip->events->fail(trip, failure, h1->client.reused, detail);
 }
 
+/* Nothing of the request under way has left us: what comes now cannot be its answer. */
+static bool is_unsent(const struct h1_client *h1)
+{
+    const struct trip *trip = h1->client.trip;
+    return trip != NULL && !trip->answering && h1->takings == h1->stream->takings;
+}
+
+/* A connection that rested was taken for a trip in the same turn as its end, or bytes that nobody
+ * asked for, came. What waits of the request is not let out any more. */
+static void refuse(struct h1_client *h1, const char *detail)
+{
+    stream_reset(h1->stream);
+    struct trip *trip = part(h1);
+    trip->events->fail(trip, TRIP_REFUSED, h1->client.reused, detail);
+}
+
 static void finish(struct h1_client *h1, bool clean)
 {
     struct trip *trip = part(h1);
@@ -67,8 +83,12 @@ static void finish(struct h1_client *h1, bool clean)
 static void drop(struct client *client)
 {
     struct h1_client *h1 = h1_of(client);
+    bool hard = is_unsent(h1) || client->trip->tunnel;
     part(h1);
-    stream_close(h1->stream);
+    if (hard) /* the request stays here; the end of a tunnel would be taken for a good one */
+        stream_reset(h1->stream);
+    else
+        stream_close(h1->stream);
 }
 
 void h1_client_close(struct h1_client *h1)
@@ -222,6 +242,10 @@ static void on_open(struct stream *stream)
 static void on_read(struct stream *stream, struct slice bytes)
 {
     struct h1_client *h1 = stream->owner;
+    if (is_unsent(h1)) {
+        refuse(h1, "the upstream said more than its answer");
+        return;
+    }
     if (h1->input.len == 0) {
         bytes = slice_from(bytes, take(h1, bytes));
         if (bytes.len > 0)
@@ -242,17 +266,29 @@ static void on_read(struct stream *stream, struct slice bytes)
     bytes_free(&gathered);
 }
 
+/* The upstream's half of a tunnel has ended. It may still read: when ours has ended too, what waits
+ * of that goes out first, and on_close is the end. */
+static void end_half(struct h1_client *h1, struct trip *trip)
+{
+    trip->half = true;
+    if (trip->sent)
+        stream_finish(h1->stream);
+    else
+        trip->events->half_end(trip);
+}
+
 static void on_eof(struct stream *stream)
 {
     struct h1_client *h1 = stream->owner;
     struct trip *trip = h1->client.trip;
     if (trip == NULL) {
         stream_close(stream);
+    } else if (is_unsent(h1)) {
+        refuse(h1, "the upstream closed the connection");
     } else if (!trip->answering) {
         fail(h1, trip->begun ? TRIP_CUT : TRIP_LOST, "the upstream closed the connection");
-    } else if (trip->tunnel && !trip->sent) {
-        trip->half = true;
-        trip->events->half_end(trip);
+    } else if (trip->tunnel) {
+        end_half(h1, trip);
     } else if (body_eof(&trip->reader)) {
         trip->last = true;
         finish(h1, false);
@@ -281,10 +317,12 @@ static void on_close(struct stream *stream, int error)
 {
     struct h1_client *h1 = stream->owner;
     if (h1->client.trip != NULL) {
+        bool unsent = is_unsent(h1);
         struct trip *trip = part(h1);
-        enum trip_failure failure = trip->answering ? TRIP_BROKEN
-                                    : trip->begun   ? TRIP_CUT
-                                                    : TRIP_LOST;
+        enum trip_failure failure = unsent            ? TRIP_REFUSED
+                                    : trip->answering ? TRIP_BROKEN
+                                    : trip->begun     ? TRIP_CUT
+                                                      : TRIP_LOST;
         if (trip->half && trip->sent && error == 0)
             trip->events->end(trip, NULL);
         else
@@ -311,6 +349,7 @@ static void start(struct client *client)
     struct h1_client *h1 = h1_of(client);
     struct trip *trip = client->trip;
     assert(h1->stream != NULL && h1->scratch->len == 0 && h1->input.len == 0);
+    h1->takings = h1->stream->takings;
     trip->sink.content = on_content;
     request_write(trip->request, trip->authority, h1->scratch);
     built_write(h1->stream, h1->scratch);

@@ -29,6 +29,7 @@ struct h1_client {
     size_t searched;
     struct bytes *scratch; /* where heads are built; the owner's */
     bool reading;
+    unsigned takings; /* the stream's, before the request under way */
 };
 
 /* Dials. `*h1` belongs to the caller and must stay where it is until `closed`. 0, or a negative

@@ -97,8 +97,10 @@ static size_t offer(struct stream *stream, const struct iovec *parts, int count)
 {
     assert(!stream->waiting && !stream->opening && !stream->closing && !stream->ended);
     ssize_t taken = stream->driver->write(stream, parts, count);
-    if (taken >= 0)
+    if (taken >= 0) {
+        stream->takings++;
         return (size_t)taken;
+    }
     stream_fail(stream, (int)taken);
     return 0;
 }

@@ -83,6 +83,7 @@ struct stream {
     struct bytes queue;    /* not yet taken by the driver */
     size_t sent;           /* of the queue */
     size_t lent;           /* bytes that the driver has taken over and not yet written */
+    unsigned takings;      /* how often the driver was given something and took it, or waits to */
     int error;             /* what went wrong, to be told by on_close */
     bool opening;          /* dialled, not yet open */
     bool ending, ended;    /* half close wanted; done */

@@ -90,6 +90,48 @@ static void a_pooled_connection_that_was_closed_meanwhile(void **state)
     pipes_free(pipes);
 }
 
+/* A call takes a connection that rests, and in the same turn something comes there that cannot be
+ * its answer: nothing of the call has left, so it goes another way, whatever its method. */
+static void what_comes_before_the_request_has_left(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct pipes *pipes = pipes_new(config);
+        struct pipe *upstream = used_upstream(pipes), *client = accept_client(pipes);
+        stream_arrived(&client->stream, SLICE("POST /x HTTP/1.1\r\nHost: inventory\r\n"
+                                              "Content-Length: 2\r\n\r\nab"));
+        if (how == 0)
+            say(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+        else if (how == 1)
+            hang_up(upstream);
+        else
+            break_pipe(upstream, -ECONNRESET);
+        assert_true(upstream->closed && (upstream->reset || how == 2));
+        assert_string_equal(heard(upstream), "");
+        if (how < 2) {
+            open_pipe(dialled(pipes, 1));
+            assert_non_null(strstr(heard(dialled(pipes, 1)), "\r\n\r\nab"));
+            say(dialled(pipes, 1), ok);
+        }
+        /* Of a connection that fails is told a turn later, when the body has been asked for. */
+        assert_string_equal(outcome(client), how < 2 ? "200  " : "503 stream_refused no");
+        pipes_free(pipes);
+    }
+}
+
+static void a_call_that_ends_before_it_has_left(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *upstream = used_upstream(pipes), *client = accept_client(pipes);
+    stream_arrived(&client->stream, SLICE("POST /x HTTP/1.1\r\nHost: inventory\r\n"
+                                          "Content-Length: 2\r\n\r\n"));
+    hang_up(client);
+    assert_true(upstream->reset && client->closed);
+    assert_string_equal(heard(upstream), "");
+    pipes_free(pipes);
+}
+
 static void what_is_not_idempotent_is_not_sent_twice(void **state)
 {
     (void)state;
@@ -331,6 +373,36 @@ static void a_tunnel(void **state)
     pipes_free(pipes);
 }
 
+/* An upstream that has said all may still read what it has not been able to take. */
+static void the_last_words_in_a_tunnel(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *client = accept_client(pipes);
+    say(client, "CONNECT one:443 HTTP/1.1\r\nHost: one:443\r\n\r\n");
+    struct pipe *upstream = dialled(pipes, 0);
+    open_pipe(upstream);
+    upstream->room = 4;
+    say(client, "my last words");
+    hang_up(client);
+    hang_up(upstream);
+    assert_true(!upstream->closing && !client->closed);
+    assert_string_equal(heard(upstream), "my l");
+    take_more(upstream, SIZE_MAX);
+    assert_string_equal(heard(upstream), "ast words");
+    assert_true(upstream->closed && !upstream->reset && client->closed && !client->reset);
+    pipes_free(pipes);
+
+    /* Whoever is reset half-way leaves no end that looks like a good one. */
+    pipes = pipes_new(config);
+    client = accept_client(pipes);
+    say(client, "CONNECT one:443 HTTP/1.1\r\nHost: one:443\r\n\r\n");
+    open_pipe(dialled(pipes, 0));
+    break_pipe(client, -ECONNRESET);
+    assert_true(dialled(pipes, 0)->closed && dialled(pipes, 0)->reset);
+    pipes_free(pipes);
+}
+
 static void a_call_that_is_over_in_time_or_not(void **state)
 {
     (void)state;
@@ -347,6 +419,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pooled_connection_that_was_closed_meanwhile),
+        cmocka_unit_test(what_comes_before_the_request_has_left),
+        cmocka_unit_test(a_call_that_ends_before_it_has_left),
         cmocka_unit_test(what_is_not_idempotent_is_not_sent_twice),
         cmocka_unit_test(nor_is_what_has_sent_its_body),
         cmocka_unit_test(a_body_of_no_length_does_not_matter),
@@ -358,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_body_waits_for_an_upstream_that_does_not_read),
         cmocka_unit_test(a_call_that_passes_through),
         cmocka_unit_test(a_tunnel),
+        cmocka_unit_test(the_last_words_in_a_tunnel),
         cmocka_unit_test(a_call_that_is_over_in_time_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
