@@ -1,6 +1,8 @@
 /* Happy path: the kernel is asked for the peer's own socket by its addresses (sock_diag(7), what ss
  * asks too; needs no rights): one that no process holds any more has no inode. Only a socket that
- * is found proves anything: behind a redirection the peer's goes by other addresses.
+ * is found proves anything: behind a redirection the peer's goes by other addresses. A question costs
+ * some ten microseconds, and the first one may load a module of the kernel's: peers on other machines,
+ * who could make us ask as often as they like, are never asked about.
  * Failure: whatever the kernel does not tell counts as somebody being there.
  */
 #include "net/deserted.h"
@@ -52,6 +54,16 @@ static bool both_ends(int descriptor, struct address *here, struct address *ther
            (here->any.sa_family == AF_INET || here->any.sa_family == AF_INET6);
 }
 
+/* Whoever calls this machine from itself has the address that it calls, unless it chose another. */
+static bool is_neighbour(const struct address *here, const struct address *there)
+{
+    if (address_is_loopback(here) && address_is_loopback(there))
+        return true;
+    return here->any.sa_family == AF_INET
+               ? here->in.sin_addr.s_addr == there->in.sin_addr.s_addr
+               : IN6_ARE_ADDR_EQUAL(&here->in6.sin6_addr, &there->in6.sin6_addr);
+}
+
 /* Whether the kernel knows the socket at `there` that speaks to `here`, and nobody holds it. */
 static bool is_orphan(int netlink, const struct address *here, const struct address *there)
 {
@@ -82,7 +94,7 @@ bool socket_is_deserted(int descriptor)
     struct address here = { 0 }, there = { 0 };
     if (was_reset(descriptor))
         return true;
-    if (!both_ends(descriptor, &here, &there))
+    if (!both_ends(descriptor, &here, &there) || !is_neighbour(&here, &there))
         return false;
     int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (netlink < 0)

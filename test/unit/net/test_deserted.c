@@ -16,11 +16,11 @@ struct pair {
     int client, server;
 };
 
-static struct pair connected(int family)
+static struct pair connected(const char *text)
 {
     struct address address;
-    const char *text = family == AF_INET ? "127.0.0.1:0" : "[::1]:0";
     assert_int_equal(address_parse(slice_text(text), &address), 0);
+    int family = address.any.sa_family;
     int listening = socket(family, SOCK_STREAM, 0);
     struct pair pair = { .client = socket(family, SOCK_STREAM, 0) };
     assert_int_equal(bind(listening, &address.any, address.len), 0);
@@ -43,9 +43,10 @@ static void await_end(int descriptor)
 static void of_either_family(void **state)
 {
     (void)state;
-    static const int families[] = { AF_INET, AF_INET6 };
-    for (int i = 0; i < 2; i++) {
-        struct pair pair = connected(families[i]);
+    static const char *const texts[] = { "127.0.0.1:0", "127.0.0.2:0", "[::1]:0",
+                                         "[::ffff:127.0.0.1]:0" };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct pair pair = connected(texts[i]);
         assert_false(socket_is_deserted(pair.server));
         shutdown(pair.client, SHUT_WR);
         await_end(pair.server);
@@ -59,7 +60,7 @@ static void of_either_family(void **state)
 static void after_a_reset(void **state)
 {
     (void)state;
-    struct pair pair = connected(AF_INET);
+    struct pair pair = connected("127.0.0.1:0");
     struct linger at_once = { .l_onoff = 1 };
     setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(pair.client);
