@@ -106,6 +106,19 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
+/* Whether a name begins with `row`, in any case, and with the underscores that servers which make
+ * variables of names take for hyphens. */
+static bool begins_as(struct slice name, struct slice row)
+{
+    for (size_t i = 0; i < row.len; i++) {
+        uint8_t byte = i < name.len ? name.at[i] : '\0';
+        byte = byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
+        if ((byte == '_' ? '-' : byte) != row.at[i])
+            return false;
+    }
+    return true;
+}
+
 bool trailer_is_idle(struct slice name)
 {
     /* with a '*': all names that begin so */
@@ -146,7 +159,7 @@ bool trailer_is_idle(struct slice name)
         struct slice row = slice_text(idle[i]);
         bool open = row.at[row.len - 1] == '*';
         row = slice_first(row, row.len - open);
-        if (slice_equal_nocase(open ? slice_first(name, row.len) : name, row))
+        if (begins_as(name, row) && (open || name.len == row.len))
             return true;
     }
     return field_is_hop_by_hop(field_token(name));

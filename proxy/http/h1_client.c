@@ -239,6 +239,18 @@ static void on_open(struct stream *stream)
     h1->owner->opened(h1);
 }
 
+/* Keeps the beginning of a head. If some of it does not fit, the rest would be read as something
+ * else. */
+static bool keep(struct h1_client *h1, struct slice bytes)
+{
+    assert(h1->client.trip != NULL && !h1->client.trip->answering);
+    bytes_add(&h1->input, bytes);
+    if (!h1->input.full)
+        return true;
+    fail(h1, TRIP_BAD, "there is no memory for the answer's head");
+    return false;
+}
+
 static void on_read(struct stream *stream, struct slice bytes)
 {
     struct h1_client *h1 = stream->owner;
@@ -249,20 +261,21 @@ static void on_read(struct stream *stream, struct slice bytes)
     if (h1->input.len == 0) {
         bytes = slice_from(bytes, take(h1, bytes));
         if (bytes.len > 0)
-            bytes_add(&h1->input, bytes);
+            (void)keep(h1, bytes);
         return;
     }
+    if (!keep(h1, bytes))
+        return;
     /* The gathered bytes stay ours while they are read, whatever becomes of the trip. */
     struct bytes gathered = h1->input;
     h1->input = (struct bytes){ 0 };
-    bytes_add(&gathered, bytes);
     size_t taken = take(h1, bytes_slice(&gathered));
     if (taken == 0) {
         h1->input = gathered;
         return;
     }
     if (taken < gathered.len)
-        bytes_add(&h1->input, slice_from(bytes_slice(&gathered), taken));
+        (void)keep(h1, slice_from(bytes_slice(&gathered), taken));
     bytes_free(&gathered);
 }
 

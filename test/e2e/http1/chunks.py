@@ -92,7 +92,7 @@ CASES = chunked({
         b"Range", b"If-Match", b"If-None-Match",
         b"If-Modified-Since", b"If-Unmodified-Since", b"If-Range", b"Cache-Control", b"Forwarded", b"X-Forwarded-For",
         b"X-Forwarded-Host", b"X-Forwarded-Proto",
-        b"X-Real-IP", b"Via", b"Idempotency-Key", b"Shunt-Message-Id", b"Shunt-Hops", b"WWW-Authenticate")},
+        b"X-Real-IP", b"X_Forwarded_For", b"x-FORWARDED_user", b"Set_Cookie", b"Via", b"Idempotency-Key", b"Shunt-Message-Id", b"Shunt-Hops", b"WWW-Authenticate")},
     "trailer-length": (b"0\r\nContent-Length: 5\r\n\r\nhello", BAD),
     "trailer-coding": (b"0\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST, BAD),
     "trailer-length-case": (b"0\r\ncontent-LENGTH: 0\r\n\r\n", BAD),
