@@ -39,8 +39,10 @@ static void end_request(struct connection *connection, uint64_t look_ms)
         }
         return;
     }
+    if (serving->tunnel)
+        return; /* what it said may still be on its way */
     bool whole = serving->broken || serving->reader.state == BODY_DONE;
-    if (!serving->tunnel && (!whole || is_gone(connection)))
+    if (!whole || is_gone(connection))
         give_up(connection);
     else
         connection_arm(connection, look_ms);

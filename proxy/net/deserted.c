@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,12 +28,12 @@ union reply {
     char bytes[1024];
 };
 
-static bool was_reset(int descriptor)
+/* A TCP connection was reset; a Unix socket, on which a half close looks different, was closed. We
+ * have not ended our own half, which would hang up as well. */
+static bool is_hung_up(int descriptor)
 {
-    struct tcp_info info = { 0 };
-    socklen_t len = sizeof info;
-    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-           info.tcpi_state == TCP_CLOSE;
+    struct pollfd asked = { .fd = descriptor };
+    return poll(&asked, 1, 0) == 1 && (asked.revents & POLLHUP) != 0;
 }
 
 /* The place of an address in the question, where all are as long as the longest. */
@@ -92,7 +93,7 @@ static bool is_orphan(int netlink, const struct address *here, const struct addr
 bool socket_is_deserted(int descriptor)
 {
     struct address here = { 0 }, there = { 0 };
-    if (was_reset(descriptor))
+    if (is_hung_up(descriptor))
         return true;
     if (!both_ends(descriptor, &here, &there) || !is_neighbour(&here, &there))
         return false;

@@ -69,14 +69,27 @@ static void after_a_reset(void **state)
     close(pair.server);
 }
 
-static void what_is_no_tcp_is_not_known(void **state)
+static void of_unix_sockets(void **state)
 {
     (void)state;
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    close(pair[0]);
     assert_false(socket_is_deserted(pair[1]));
+    shutdown(pair[0], SHUT_WR);
+    assert_false(socket_is_deserted(pair[1]));
+    close(pair[0]);
+    assert_true(socket_is_deserted(pair[1]));
     close(pair[1]);
+}
+
+static void what_is_no_connection_is_not_known(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_false(socket_is_deserted(ends[0]));
+    close(ends[0]);
+    close(ends[1]);
     assert_false(socket_is_deserted(-1));
 }
 
@@ -85,7 +98,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_either_family),
         cmocka_unit_test(after_a_reset),
-        cmocka_unit_test(what_is_no_tcp_is_not_known),
+        cmocka_unit_test(of_unix_sockets),
+        cmocka_unit_test(what_is_no_connection_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
