@@ -231,13 +231,20 @@ static void on_end(struct h2_stream *stream, bool trailing)
     call_end(service->call, &trailers);
 }
 
+/* Both halves of a tunnel have ended; what the client said last may still wait for the upstream. */
+static bool ends_well(const struct h2_stream *stream)
+{
+    return stream->both_ways && stream->complete && stream->ended && !stream->given_up;
+}
+
 /* The client gave the stream up, or with its connection is gone, or nghttp2 found the request
  * malformed. */
 static void on_closed(struct h2_stream *stream, uint32_t error)
 {
-    (void)error;
     struct h2_service *service = service_of(stream);
     struct call *call = service->call;
+    if (call != NULL && error == NGHTTP2_NO_ERROR && ends_well(stream))
+        return; /* the call's own end follows */
     service->call = NULL;
     h2_ignore(stream);
     if (call != NULL)

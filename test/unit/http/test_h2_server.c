@@ -431,6 +431,30 @@ static void a_tunnel_whose_other_side_ends_first(void **state)
     end(&scene);
 }
 
+/* The stream is over; what the client said last waits for an upstream that reads slowly, even when
+ * the client's connection goes meanwhile. */
+static void a_tunnel_that_ends_before_its_last_words_are_out(void **state)
+{
+    (void)state;
+    for (int goes = 0; goes < 2; goes++) {
+        struct scene scene = begin(true);
+        int32_t id = far_head(scene.client, -1, ":method=CONNECT :authority=10.0.0.7:443", false);
+        struct pipe *upstream = upstream_of(&scene, 0);
+        hang_up(upstream);
+        upstream->room = 1;
+        far_body(scene.client, id, SLICE("last"), true);
+        assert_string_equal(heard(upstream), "l");
+        assert_false(upstream->closing);
+        if (goes)
+            hang_up(scene.pipe);
+        take_more(upstream, SIZE_MAX);
+        assert_string_equal(heard(upstream), "ast");
+        assert_true(upstream->closed && !upstream->reset);
+        assert_true(list_empty(&scene.pipes->worker.calls));
+        end(&scene);
+    }
+}
+
 static void a_failure_in_the_terms_of_grpc(void **state)
 {
     (void)state;
@@ -482,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_flood_takes_its_calls_along),
         cmocka_unit_test(a_tunnel_with_its_half_close),
         cmocka_unit_test(a_tunnel_whose_other_side_ends_first),
+        cmocka_unit_test(a_tunnel_that_ends_before_its_last_words_are_out),
         cmocka_unit_test(a_failure_in_the_terms_of_grpc),
         cmocka_unit_test(an_upstream_that_breaks_off),
     };
