@@ -34,7 +34,7 @@ variant := $(or $(if $(SANITIZE),,release),$(if $(filter address%,$(SANITIZE)),a
     $(error SANITIZE is address,undefined or thread))
 CC := $(if $(filter fuzz,$(variant)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 sane := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
-release_C := -O2 -g -flto=auto -ffat-lto-objects -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+release_C := -O2 -g $(if $(findstring clang,$(CC)),,-flto=auto -ffat-lto-objects) -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 asan_C    := $(sane) -fsanitize=address,undefined
 tsan_C    := $(sane) -fsanitize=thread
 fuzz_C    := $(sane) -O2 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-coverage=trace-cmp # (slow)
