@@ -134,12 +134,14 @@ static void join_cookies(struct h2_block *block)
         return;
     }
     struct field *first = NULL;
+    bool secret = false;
     size_t used = 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < fields->count; i++) {
         struct field field = fields->at[i];
         bool is_cookie = field.token == FIELD_COOKIE;
         if (is_cookie) {
+            secret |= field.secret;
             memcpy(at + used, field.value.at, field.value.len);
             used += field.value.len;
             at[used++] = ';';
@@ -155,6 +157,7 @@ static void join_cookies(struct h2_block *block)
     assert(used == len && first != NULL);
     fields->count = kept;
     first->value = slice_of(at, len - 2);
+    first->secret = secret;
 }
 
 static void judge_framing(struct h2_block *block, bool ends, struct head *head)
@@ -276,9 +279,12 @@ enum head_verdict h2_block_trailers(struct h2_block *block, struct fields *trail
     *trailers = (struct fields){ 0 };
     for (uint32_t i = 0; block->verdict == HEAD_OK && i < block->fields.count; i++) {
         const struct field *field = &block->fields.at[i];
-        if (!trailer_is_idle(field->name) &&
-            fields_add(trailers, block->arena, field->name, field->value) != 0)
+        if (trailer_is_idle(field->name))
+            continue;
+        if (fields_add(trailers, block->arena, field->name, field->value) != 0)
             judge(block, HEAD_TOO_LARGE, "the trailers are too large");
+        else
+            trailers->at[trailers->count - 1].secret = field->secret;
     }
     return block->verdict;
 }

@@ -116,6 +116,7 @@ void h2_end(struct h2_stream *stream, const struct fields *trailers)
             h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
             break;
         }
+        stream->trailers.at[stream->trailers.count - 1].secret = field->secret;
     }
     wake(stream);
 }

@@ -274,12 +274,39 @@ static void what_goes_into_no_table(void **state)
     }
 }
 
+/* One piece of a cookie that is secret makes the whole of it so, and trailers are no exception. */
+static void what_stays_secret(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    struct h2_block block;
+    gather(&block, &arena, ":method: GET\n:scheme: http\n:path: /\n:authority: a\ncookie: a\n");
+    h2_block_add(&block, SLICE("cookie"), SLICE("b"), true);
+    struct head head;
+    assert_int_equal(h2_block_request(&block, true, &head), HEAD_OK);
+    assert_int_equal(head.fields.count, 1);
+    assert_true(head.fields.at[0].secret);
+
+    gather(&block, &arena, "x-open: a\n");
+    h2_block_add(&block, SLICE("x-secret"), SLICE("b"), true);
+    struct fields kept;
+    assert_int_equal(h2_block_trailers(&block, &kept), HEAD_OK);
+    assert_int_equal(kept.count, 2);
+    assert_true(!kept.at[0].secret && kept.at[1].secret);
+    arena_clear(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets),  cmocka_unit_test(framing),
-        cmocka_unit_test(fields),   cmocka_unit_test(answers),
-        cmocka_unit_test(trailers), cmocka_unit_test(what_goes_into_no_table),
+        cmocka_unit_test(targets),
+        cmocka_unit_test(framing),
+        cmocka_unit_test(fields),
+        cmocka_unit_test(answers),
+        cmocka_unit_test(trailers),
+        cmocka_unit_test(what_goes_into_no_table),
+        cmocka_unit_test(what_stays_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
