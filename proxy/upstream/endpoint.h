@@ -37,8 +37,9 @@ struct pool {
     unsigned cap, line_cap; /* this worker's shares */
     unsigned open;          /* connections there are, also those that close */
     unsigned searches;
-    struct list line; /* of struct search: at the cap */
-    unsigned waiting; /* in line */
+    struct list line;    /* of struct search: at the cap */
+    struct task serving; /* of the line */
+    unsigned waiting;    /* in line */
     uint64_t used_ms;
     unsigned turn; /* where the next choice begins */
     unsigned endpoint_count;
@@ -118,6 +119,8 @@ bool search_may_wait(const struct pool *pool);
 /* The first in line gets this connection, or with NULL goes on to dial if there is room. False:
  * nobody does. */
 bool search_serve(struct pool *pool, struct pooled *pooled);
+/* The task `serving`. */
+void search_serve_line(struct task *task);
 /* What search_begin dialled. */
 void search_opened(struct search *search, struct pooled *pooled);
 void search_dial_failed(struct search *search, int error);

@@ -82,6 +82,7 @@ static void destroy(struct pool *pool)
     for (unsigned i = 0; i < pool->endpoint_count; i++)
         worker_timer_stop(pool->pools->worker, &pool->endpoints[i].sweep);
     list_leave(&pool->link);
+    list_leave(&pool->serving.link);
     free(pool->name);
     free(pool->texts);
     free(pool);
@@ -134,6 +135,7 @@ static struct pool *make(struct pools *pools, const struct upstream_settings *se
     pool->line_cap = share_of(settings->waiting, workers);
     pool->used_ms = pools_now_ms(pools);
     list_init(&pool->line);
+    pool->serving.run = search_serve_line;
     list_append(&pools->all, &pool->link);
     const char *text = texts;
     for (unsigned i = 0; i < count; i++) {

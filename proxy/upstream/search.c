@@ -69,6 +69,8 @@ static void end(struct search *search)
     worker->net->forget(worker->net, &search->lookup);
     search->seeker->search = NULL;
     search->pool->searches--;
+    if (!list_empty(&search->pool->line)) /* it may have left the room that it was given */
+        worker_defer(worker, &search->pool->serving);
     free(search);
 }
 
@@ -208,6 +210,12 @@ bool search_serve(struct pool *pool, struct pooled *pooled)
         return true;
     }
     return false;
+}
+
+void search_serve_line(struct task *task)
+{
+    struct pool *pool = thing_of(task, struct pool, serving);
+    search_serve(pool, NULL);
 }
 
 void search_serve_shared(struct pool *pool)

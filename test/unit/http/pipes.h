@@ -40,6 +40,7 @@ struct pipes {
     struct listening *listening;
     bool unlistened;
     struct list lookups; /* of struct pending */
+    bool lookups_wait;   /* none is answered */
     struct pipe *made[MOST_PIPES];
     unsigned count;
     unsigned dialled; /* how often; the number of the next dialled pipe */
@@ -196,7 +197,7 @@ static void net_forget(struct net *net, struct lookup *lookup)
 static inline bool answer_lookups(struct pipes *pipes)
 {
     struct link *link = list_first(&pipes->lookups);
-    if (link == NULL)
+    if (link == NULL || pipes->lookups_wait)
         return false;
     struct pending *pending = thing_of(link, struct pending, link);
     struct lookup *lookup = pending->lookup;

@@ -20,6 +20,8 @@ static const char config[] =
     "connect_timeout = \"2s\"; },\n"
     "  { name = \"shared\"; endpoints = ( \"two:80\" ); protocol = \"h2\"; connections = 1; "
     "waiting = 1; connect_timeout = \"2s\"; },\n"
+    "  { name = \"line\"; endpoints = ( \"one:80\" ); connections = 1; connect_timeout = \"2s\"; "
+    "},\n"
     "  { name = \"nobody\"; endpoints = ( \"nobody:80\" ); },\n"
     "  { name = \"self\"; endpoints = ( \"127.0.0.1:15001\" ); } );\n"
     "routes = (\n"
@@ -31,6 +33,8 @@ static const char config[] =
     "    timeout = \"30s\"; sync = { upstream = \"small\"; }; },\n"
     "  { name = \"shared\"; match = { host = \"shared\"; }; style = \"sync\";\n"
     "    timeout = \"30s\"; sync = { upstream = \"shared\"; }; },\n"
+    "  { name = \"line\"; match = { host = \"line\"; }; style = \"sync\";\n"
+    "    timeout = \"30s\"; sync = { upstream = \"line\"; }; },\n"
     "  { name = \"nobody\"; match = { host = \"nobody\"; }; style = \"sync\";\n"
     "    timeout = \"30s\"; sync = { upstream = \"nobody\"; }; },\n"
     "  { name = \"self\"; match = { host = \"self\"; }; style = \"sync\";\n"
@@ -267,6 +271,28 @@ static void at_the_cap_calls_stand_in_line(void **state)
     pipes_free(pipes);
 }
 
+/* Who had left the line for the room that there was, and goes before it dials, leaves that room to
+ * the next. */
+static void the_first_in_line_goes_while_its_name_is_looked_up(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct pipe *first = ask(pipes, "POST", "line"), *second = ask(pipes, "GET", "line");
+    struct pipe *third = ask(pipes, "GET", "line");
+    open_pipe(dialled(pipes, 0));
+    pipes->lookups_wait = true;
+    hang_up(dialled(pipes, 0));
+    assert_string_equal(outcome(first), "502 connection_lost unknown");
+    break_pipe(second, -ECONNRESET);
+    pipes->lookups_wait = false;
+    pass(pipes, 10);
+    assert_int_equal(pipes->dialled, 2);
+    open_pipe(dialled(pipes, 1));
+    say(dialled(pipes, 1), ok);
+    assert_string_equal(outcome(third), "200  ");
+    pipes_free(pipes);
+}
+
 /* --- connections that many calls share ---------------------------------------------------------- */
 
 enum { MANY = 20 };
@@ -433,6 +459,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_that_closes_or_speaks_is_left),
         cmocka_unit_test(an_idle_connection_grows_old),
         cmocka_unit_test(at_the_cap_calls_stand_in_line),
+        cmocka_unit_test(the_first_in_line_goes_while_its_name_is_looked_up),
         cmocka_unit_test(one_dial_for_many),
         cmocka_unit_test(a_failure_is_told_to_all),
         cmocka_unit_test(in_line_when_every_stream_is_taken),
