@@ -12,9 +12,6 @@ void call_tell_failure(struct call *call, enum reason reason);
 /* The caller has been told: the call is logged and buried at the end of the turn. */
 void call_finish(struct call *call);
 
-/* Counts what the call holds: its head, what is made of that, and what is kept of its body. */
-void call_count(struct call *call);
-
 /* Hands the planned call to its transport. REASON_none, or why it was refused at once. */
 enum reason attempt_begin(struct call *call) __attribute__((warn_unused_result));
 /* A tunnel is open: from now on the call may take as long as bytes pass, and core/tunnel.c looks

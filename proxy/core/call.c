@@ -334,6 +334,23 @@ void call_begin_planned(struct call *call, const struct plan *plan, uint64_t tim
     start(call, timeout_ms);
 }
 
+/* What is collected has no reader whose pace could bound it: at the cap it is given up, which nobody
+ * but the caller hears of, unless it is so little that each may have it. */
+static void collect(struct call *call, struct slice bytes)
+{
+    bool whole = call->undecided || collects(call);
+    if (whole && call->body.len + bytes.len > BUDGET_LEAST && budget_full(&call->worker->budget)) {
+        fail_later(call, REASON_memory_full, NULL);
+        bytes_free(&call->body);
+        call_count(call); /* at once, so that others of this turn may go on */
+        return;
+    }
+    bytes_add(&call->body, bytes);
+    call_count(call);
+    if (call->body.full)
+        fail_later(call, REASON_overloaded, NULL);
+}
+
 void call_body(struct call *call, struct slice bytes)
 {
     if (call->over || call->pending != REASON_none || bytes.len == 0)
@@ -347,10 +364,7 @@ void call_body(struct call *call, struct slice bytes)
     } else if (call->sending) {
         call->plan.transport->body(call->attempt, bytes);
     } else {
-        bytes_add(&call->body, bytes);
-        call_count(call);
-        if (call->body.full)
-            fail_later(call, REASON_overloaded, NULL);
+        collect(call, bytes);
     }
 }
 
@@ -367,8 +381,10 @@ void call_end(struct call *call, const struct fields *trailers)
         return;
     phase_move(&call->request_phase, PHASE_DONE);
     call->request_complete = true;
-    if (trailers != NULL)
+    if (trailers != NULL && trailers->count > 0) {
         call->request_trailers = *trailers;
+        call_count(call);
+    }
     if (call->undecided) {
         call->undecided = false;
         decide(call);

@@ -217,6 +217,9 @@ void call_begin_planned(struct call *call, const struct plan *plan, uint64_t tim
 void call_body(struct call *call, struct slice bytes);
 /* The request is complete. `trailers` may be NULL; their memory is the call's arena. */
 void call_end(struct call *call, const struct fields *trailers);
+/* Counts what the call holds: its head, what is made of that, and what is kept of its body. Its
+ * caller does so for a head that is not whole yet. */
+void call_count(struct call *call);
 /* So many bytes of the answer's body have left the caller. */
 void call_room(struct call *call, size_t bytes);
 /* The caller is gone: no up-call but `gone` comes after this. */

@@ -373,11 +373,33 @@ static void on_timer(struct timer *timer)
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
+/* A head of which a part is there. At the cap its sender cannot be told otherwise: an answer would
+ * have to wait for the rest. */
+static void count_heading(struct h2_connection *connection)
+{
+    struct worker *worker = worker_of(connection);
+    struct h2_stream *heading = connection->h2.heading;
+    struct h2_service *service = heading != NULL ? service_of(heading) : NULL;
+    if (service == NULL || service->begun || service->call == NULL)
+        return;
+    call_count(service->call);
+    if (!budget_full(&worker->budget))
+        return;
+    observe_event(worker, "memory_full");
+    h2_break(&connection->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void take(struct h2_connection *connection, struct slice bytes)
+{
+    h2_receive(&connection->h2, bytes);
+    count_heading(connection);
+}
+
 static void on_read(struct stream *stream, struct slice bytes)
 {
     struct h2_connection *connection = stream->owner;
     if (!connection->closing)
-        h2_receive(&connection->h2, bytes);
+        take(connection, bytes);
 }
 
 static void on_eof(struct stream *stream)
@@ -442,5 +464,5 @@ void h2_connection_open(struct server *server, struct stream *stream, struct sli
     if (server->draining)
         h2_connection_drain(connection);
     stream_read(stream, true);
-    h2_receive(&connection->h2, bytes);
+    take(connection, bytes);
 }

@@ -191,6 +191,46 @@ def test_at_the_cap_of_memory_new_calls_are_refused(beside, connect):
     wait_until(lambda: held(sidecar) < 65536, 20, "all is given back")
 
 
+GRAPHQL = '''{ name = "placing"; match = { graphql = { type = "mutation"; }; }; max_body = "8MB"; style = "sync";
+                                sync = { upstream = "inventory"; }; }, '''
+
+
+def test_bodies_that_decide_the_route_are_not_collected_beyond_it(launch):
+    """Nobody reads them yet, so that nothing but the cap bounds them."""
+    listen = free_port()
+    with Bodies(1) as service, contextlib.ExitStack() as clients:
+        config = CONFIG.replace("routes    = ( ", "routes    = ( " + GRAPHQL)
+        sidecar = launch(config % {"listen": listen, "service": service.port, "more": 'limits = { memory = "1MB"; };'})
+        callers = [clients.enter_context(RawHttp(listen)) for _ in range(6)]
+        for caller in callers:
+            caller.send(b"POST /x HTTP/1.1\r\nHost: inventory\r\nContent-Type: application/json\r\n"
+                        b"Content-Length: 700000\r\n\r\n")
+        wait_until(lambda: sidecar.count("shunt_calls_in_flight") >= 6, 20, "all are under way")
+        for caller in callers:
+            caller.send(b" " * 400000)
+        wait_until(lambda: failures(sidecar, "memory_full") >= 2, 20, "some are refused")
+        assert held(sidecar) < 3 * MB
+        assert {refusal(caller.read()) for caller in callers[-1:]} == {(503, "memory_full", "no")}
+    wait_until(lambda: held(sidecar) < 65536, 20, "all is given back")
+
+
+def test_at_the_cap_halves_of_heads_end_their_connections(beside, connect):
+    """By HTTP/2, where an answer would have to wait for the other half."""
+    with Bodies(1) as service:
+        sidecar, listen = beside(service, 'limits = { memory = "1MB"; };')
+        half = h2.frame(h2.HEADERS, h2.END_STREAM, 1, h2.block(GET)) + b"".join(
+            h2.frame(h2.CONTINUATION, 0, 1, h2.block([(f"x-{number}", "x" * 15000)])) for number in range(4))
+        clients = [connect(listen) for _ in range(18)]
+        for client in clients:
+            client.send(half)
+        wait_until(lambda: sidecar.count("shunt_events_total", event="memory_full") >= 1, 8, "one is too many")
+        assert held(sidecar) < 1.2 * MB
+        for client in clients:
+            client.hang_up()
+        wait_until(lambda: held(sidecar) < 65536, 20, "all is given back")
+        assert request(listen, "GET", "/x").status == 200
+
+
 def test_at_the_cap_of_connections_health_is_still_told(beside):
     with Bodies(1) as service, contextlib.ExitStack() as clients:
         sidecar, listen = beside(service, "limits = { connections = 3; };")
