@@ -212,8 +212,10 @@ static void on_method(struct channel *channel, const amqp_method_t *method)
         }
         channel->state = CHANNEL_OPEN;
         channel->events->on_open(channel);
-    } else if (method->id == AMQP_BASIC_DELIVER_METHOD || method->id == AMQP_BASIC_RETURN_METHOD) {
+    } else if (method->id == channel->events->content) {
         begin_content(channel, method);
+    } else if (method->id == AMQP_BASIC_DELIVER_METHOD || method->id == AMQP_BASIC_RETURN_METHOD) {
+        protocol_broken(channel, "a message of a kind that nobody waits for");
     } else if (method->id == AMQP_CHANNEL_FLOW_METHOD) {
         protocol_broken(channel, "channel.flow, which RabbitMQ does not use");
     } else {

@@ -38,6 +38,7 @@ struct content {
 };
 
 struct channel_events {
+    amqp_method_number_t content; /* what kind of message may come: basic.deliver or basic.return */
     void (*on_open)(struct channel *channel);
     void (*on_method)(struct channel *channel, const amqp_method_t *method);
     /* Whether a content's body is to be kept; its properties are there. Otherwise it is dropped

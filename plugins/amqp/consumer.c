@@ -406,6 +406,7 @@ void consumer_settle(void *subscription, struct arrival *arrival, enum settlemen
 }
 
 static const struct channel_events channel_events = {
+    .content = AMQP_BASIC_DELIVER_METHOD,
     .on_open = on_open,
     .on_method = on_method,
     .wants = wants,

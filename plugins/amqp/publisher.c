@@ -126,6 +126,7 @@ static void on_closed(struct channel *channel, unsigned code, const char *why)
 }
 
 static const struct channel_events channel_events = {
+    .content = AMQP_BASIC_RETURN_METHOD,
     .on_open = on_open,
     .on_method = on_method,
     .on_content = on_content,

@@ -212,6 +212,7 @@ static void on_content(struct channel *channel, struct content *content)
 }
 
 static const struct channel_events channel_events = {
+    .content = AMQP_BASIC_DELIVER_METHOD,
     .on_open = on_open,
     .on_method = on_method,
     .wants = wants,

@@ -230,6 +230,27 @@ static void what_a_lost_channel_had_is_settled_without_a_word(void **state)
     leave(&tester);
 }
 
+/* A broker that does not keep to the protocol is left, and nothing of what it sent counts. */
+static void a_return_to_a_consumer_ends_the_connection(void **state)
+{
+    (void)state;
+    struct tester tester = consuming_w();
+    subscribe(&tester, 4);
+    tester.stand->trace.len = 0;
+    struct message message = { .body = SLICE("a") };
+    amqp_basic_return_t returned = { .reply_code = 312, .routing_key = amqp_cstring_bytes("w") };
+    say_content(consuming(tester.stand), 1, AMQP_BASIC_RETURN_METHOD, &returned, &message);
+    settle(tester.stand);
+    assert_int_equal(tester.count, 0);
+    advance(tester.stand, 500);
+    tester.stand->trace.len = 0;
+    deliver(&tester, 1, "b");
+    consumer_settle(tester.subscription, tester.arrivals[0], SETTLE_HANDLED);
+    settle(tester.stand);
+    expect(tester.stand, "got b; ack 1");
+    leave(&tester);
+}
+
 static void no_credit_stops_and_gives_back(void **state)
 {
     (void)state;
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test(without_declare_a_missing_queue_is_waited_for),
         cmocka_unit_test(a_deleted_queue_is_declared_and_consumed_again),
         cmocka_unit_test(what_a_lost_channel_had_is_settled_without_a_word),
+        cmocka_unit_test(a_return_to_a_consumer_ends_the_connection),
         cmocka_unit_test(no_credit_stops_and_gives_back),
         cmocka_unit_test(leaving_waits_for_what_is_unsettled),
         cmocka_unit_test(leaving_without_a_connection_is_possible),
