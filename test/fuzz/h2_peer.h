@@ -212,11 +212,11 @@ static inline void end_all(struct pipes *pipes)
     pipes->count = 0;
 }
 
-/* Follows the input; each command is one of `commands`. */
+/* Follows the input; each command is one of `commands`, and can make many calls dial again. */
 static inline void follow(struct peer *peer, void (*const commands[])(struct peer *),
                           unsigned count)
 {
-    while (peer->at < peer->end && peer->pipes->count < MOST_PIPES - 8) {
+    while (peer->at < peer->end && peer->pipes->count < MOST_PIPES / 2) {
         commands[next_byte(peer) % count](peer);
         check_memory(peer->pipes);
         for (unsigned i = 0; i < peer->pipes->count; i++)

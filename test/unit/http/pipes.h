@@ -30,7 +30,7 @@ struct pipe {
     int error;     /* to close with */
 };
 
-enum { MOST_PIPES = 64 };
+enum { MOST_PIPES = 128 };
 
 struct pipes {
     struct net net;
