@@ -150,7 +150,7 @@ static bool lingers(const char *name, const char *value)
 {
     enum { LINGER_MAX_MS = 500 };
     bool linger = strcmp(name, "linger.ms") == 0 || strcmp(name, "queue.buffering.max.ms") == 0;
-    return linger && strtod(value, NULL) > LINGER_MAX_MS;
+    return linger && strtod(value, NULL) > (double)LINGER_MAX_MS;
 }
 
 static const char *refusal_of(const char *name, const char *value)
