@@ -28,9 +28,11 @@ static inline struct slice slice_text(const char *text)
 #define SLICE(literal) \
     ((struct slice){ .at = (const uint8_t *)("" literal), .len = sizeof(literal) - 1 })
 
+/* Without the first `start` bytes, which are there. (To C, NULL + 0 is not defined.) */
 static inline struct slice slice_from(struct slice slice, size_t start)
 {
-    return (struct slice){ .at = slice.at + start, .len = slice.len - start };
+    return (struct slice){ .at = start == 0 ? slice.at : slice.at + start,
+                           .len = slice.len - start };
 }
 
 static inline struct slice slice_first(struct slice slice, size_t len)
