@@ -10,7 +10,14 @@
 #include "core/snapshot.h"
 #include "plugins/kafka/held.h"
 
-enum { COMMIT_MS = 500, LAST_COMMIT_MS = 1000, AGAIN_MS = 20, ALARM_MS = 60000, REFUSALS_MOST = 5 };
+enum {
+    COMMIT_MS = 500,
+    REVOKED_COMMIT_MS = 1000, /* others wait for the partitions */
+    LAST_COMMIT_MS = 3000,    /* nobody does */
+    AGAIN_MS = 20,
+    ALARM_MS = 60000,
+    REFUSALS_MOST = 5,
+};
 
 static void let_go(struct member *member);
 
@@ -404,9 +411,11 @@ static void let_go(struct member *member)
         member->late = false;
         discard(member);
         commit(member);
-        worker_timer(worker, &member->patience, LAST_COMMIT_MS);
+        worker_timer(worker, &member->patience,
+                     member->revoked ? REVOKED_COMMIT_MS : LAST_COMMIT_MS);
     }
-    if (member->commits > 0 && !member->late)
+    bool again = member->dirty && !member->revoked; /* refused, and to be tried once more */
+    if ((member->commits > 0 || again) && !member->late)
         return;
     worker_timer_stop(worker, &member->patience);
     if (member->revoked) {

@@ -157,6 +157,35 @@ static void commits_that_go_on_failing_are_said(void **state)
     stand_down(stand);
 }
 
+/* What is handled would come again to the next one: a last commit that is refused is tried again,
+ * for a while. */
+static void a_last_commit_that_is_refused_is_tried_again(void **state)
+{
+    (void)state;
+    for (int succeeds = 0; succeeds < 2; succeeds++) {
+        struct stand *stand = stand_up(100, 1 << 20, 8);
+        assign(stand, 1);
+        COME(stand, .offset = 10, .body = "1");
+        settle(stand, "1", SETTLE_HANDLED);
+        member_unsubscribe(stand->member, &stand->left);
+        turn(stand);
+        expect(stand, "assign 1; ready; up 1; store t/0 11; commit");
+        member_events.on_committed(stand->member, "rebalance in progress");
+        expect(stand, "");
+        pass(stand, 500);
+        expect(stand, "commit");
+        if (succeeds)
+            member_events.on_committed(stand->member, NULL);
+        else
+            pass(stand, 3000);
+        expect(stand, "close");
+        member_events.on_closed(stand->member);
+        turn(stand);
+        expect(stand, "left");
+        stand_end(stand);
+    }
+}
+
 /* Nothing is committed for partitions that are no longer ours. */
 static void what_was_taken_is_not_committed(void **state)
 {
@@ -241,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_key_waits_for_what_was_up_before),
         cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
         cmocka_unit_test(commits_that_go_on_failing_are_said),
+        cmocka_unit_test(a_last_commit_that_is_refused_is_tried_again),
         cmocka_unit_test(what_was_taken_is_not_committed),
         cmocka_unit_test(a_partition_pauses_at_its_span),
         cmocka_unit_test(a_full_partition_takes_no_room_from_others),
