@@ -9,6 +9,7 @@ import time
 import pytest
 import websockets
 
+from support.ends import read_head
 from support.h2_frames import ACK, DATA, END_HEADERS, END_STREAM, H2Frames, HEADERS, SETTINGS, Outcome, frame
 from support.places import free_port, fresh_folder
 from support.shunt import Shunt
@@ -49,22 +50,13 @@ class Through:
         """Both ends of an open one."""
         client = self.dial(UPGRADE)
         server = self.accept()
-        head(server)
+        read_head(server)
         server.sendall(SWITCH)
-        assert head(client).startswith(b"HTTP/1.1 101 ")
+        assert read_head(client).startswith(b"HTTP/1.1 101 ")
         return client, server
 
     def gone(self):
         return self.sidecar.count("shunt_call_failures_total", reason="client_gone")
-
-
-def head(connection):
-    data = b""
-    while not data.endswith(b"\r\n\r\n"):
-        got = connection.recv(1)
-        assert got, data
-        data += got
-    return data
 
 
 def rest(connection):
@@ -117,7 +109,7 @@ def test_what_is_said_with_the_request_reaches_the_tunnel(through):
     client = through.dial(UPGRADE + b"all of it")
     client.shutdown(socket.SHUT_WR)
     server = through.accept()
-    head(server)
+    read_head(server)
     server.sendall(SWITCH + b"answer")
     assert rest(server) == b"all of it"
     server.close()
@@ -170,7 +162,7 @@ def test_a_client_that_half_closes_is_answered(through):
     client.shutdown(socket.SHUT_WR)
     server = through.accept()
     for _ in range(2):
-        head(server)
+        read_head(server)
         time.sleep(0.1)
         server.sendall(OK)
     said = rest(client)
@@ -182,7 +174,7 @@ def test_a_client_that_is_gone_ends_its_call(through, leave):
     """At once: it has closed, or was killed, or reset."""
     client = through.dial(GET)
     server = through.accept()
-    head(server)
+    read_head(server)
     began = time.monotonic()
     leave(client)
     assert not rest(server)
@@ -193,7 +185,7 @@ def test_a_client_that_is_gone_ends_its_call(through, leave):
 def test_a_client_that_half_closes_and_goes_later(through):
     client = through.dial(GET)
     server = through.accept()
-    head(server)
+    read_head(server)
     client.shutdown(socket.SHUT_WR)
     time.sleep(0.2)
     assert through.gone() == 0
@@ -204,7 +196,7 @@ def test_a_client_that_half_closes_and_goes_later(through):
 def test_half_a_request_is_none(through):
     client = through.dial(b"POST /x HTTP/1.1\r\nHost: up\r\nContent-Length: 10\r\n\r\nhalf")
     server = through.accept()
-    head(server)
+    read_head(server)
     client.shutdown(socket.SHUT_WR)
     assert rest(client) == b"" and rest(server) in (b"half", None)
 
@@ -213,7 +205,7 @@ def test_where_that_is_written_it_is_taken_for_gone(launch):
     through = Through(launch, 'half_closed = "cancel";')
     client = through.dial(GET)
     server = through.accept()
-    head(server)
+    read_head(server)
     client.shutdown(socket.SHUT_WR)
     assert rest(client) == b"" and not rest(server)
     through.upstream.close()
@@ -368,7 +360,7 @@ def test_a_server_that_does_not_want_to(launch):
 
         def refuse():
             with upstream.accept()[0] as server:
-                head(server)
+                read_head(server)
                 server.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
                 server.recv(1)
         thread = threading.Thread(target=refuse, daemon=True)

@@ -28,11 +28,7 @@ static bool is_ours(struct slice name)
         "te",     "connection", "content-length", "transfer-encoding",
         "expect", "upgrade",    "max-forwards"
     };
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (slice_is_nocase(name, ours[i]))
-            return true;
-    }
-    return false;
+    return strict_is_among(name, ours, sizeof ours / sizeof *ours);
 }
 
 static struct slice query_of(struct slice target)

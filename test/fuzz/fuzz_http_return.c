@@ -25,11 +25,7 @@ static bool is_ours(struct slice name)
     static const char *const ours[] = {
         "via", "date", "connection", "content-length", "transfer-encoding", "shunt-message-id"
     };
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (slice_is_nocase(name, ours[i]))
-            return true;
-    }
-    return false;
+    return strict_is_among(name, ours, sizeof ours / sizeof *ours);
 }
 
 static bool is_refusal(const struct strict *answer)

@@ -253,4 +253,14 @@ static inline bool strict_lines_among(const struct strict *got, unsigned from, u
     return true;
 }
 
+/* Whether a name is one of these, whatever its case. */
+static inline bool strict_is_among(struct slice name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_is_nocase(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
 #endif
