@@ -27,8 +27,9 @@ LARGE = bytes(range(256)) * 40000
 @pytest.fixture(scope="module")
 def ports():
     """Listeners of one sidecar by the version behind them: the same nghttpd, with a proxy before it for HTTP/1.1."""
-    if not shutil.which("nghttpd"):
-        pytest.skip("nghttpd is not installed (Debian's nghttp2-server)")
+    for program, package in (("nghttpd", "nghttp2-server"), ("nghttpx", "nghttp2-proxy")):
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed (Debian's {package})")
     folder = fresh_folder("e2e", "h2")
     (folder / "large").write_bytes(LARGE)
     (folder / "small").write_bytes(b"small")

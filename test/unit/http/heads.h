@@ -14,7 +14,7 @@ static const char *const verdict_words[] = {
     [HEAD_OK] = "ok",
     [HEAD_BAD] = "bad",
     [HEAD_VERSION] = "version",
-    [HEAD_NOT_IMPLEMENTED] = "not implemented",
+    [HEAD_NOT_IMPLEMENTED] = "501",
     [HEAD_TOO_LARGE] = "too large",
     [HEAD_EXPECTATION] = "expectation",
 };

@@ -37,14 +37,14 @@ static void put_head(char *text, size_t room, const struct head *head)
 struct row {
     const char *lines;
     bool ends;
-    const char *words; /* or "bad", "large", "expectation", "not implemented" */
+    const char *words; /* or "bad", "large", "expectation", "501" */
 };
 
 static const char *const verdicts[] = {
     [HEAD_BAD] = "bad",
     [HEAD_TOO_LARGE] = "large",
     [HEAD_EXPECTATION] = "expectation",
-    [HEAD_NOT_IMPLEMENTED] = "not implemented",
+    [HEAD_NOT_IMPLEMENTED] = "501",
 };
 
 static void check_requests(const struct row *rows, size_t count)
@@ -145,7 +145,7 @@ static void fields(void **state)
         { GET "te: trailers\n", true, "GET a / trailers none" },
         { GET "connection: close\n", true, "bad" },
         { REQUEST("TRACE", "/") "max-forwards: 2\n", true, "TRACE a / none max-forwards=1" },
-        { REQUEST("OPTIONS", "*") "max-forwards: 0\n", true, "not implemented" },
+        { REQUEST("OPTIONS", "*") "max-forwards: 0\n", true, "501" },
         { GET "upgrade: h2c\n", true, "bad" },
         { GET "keep-alive: 5\n", true, "GET a / none" },
         { GET "cookie: a=1\nx: y\ncookie: b=2\n", true, "GET a / none cookie=a=1; b=2 x=y" },
