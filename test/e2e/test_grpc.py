@@ -109,9 +109,9 @@ def test_a_deadline_of_ours(channel):
 
 
 def test_cancellation_reaches_the_service(channel):
-    before = Service.cancelled
+    before, slept = Service.cancelled, Service.slept
     call = channel.unary_unary("/test.Service/Sleep").future(b"")
-    time.sleep(0.3)
+    wait_until(lambda: Service.slept > slept, 30, "the service has begun")
     call.cancel()
     wait_until(lambda: Service.cancelled > before, 30, "the service sees that its caller is gone")
 
@@ -158,5 +158,5 @@ def test_a_unary_call_over_a_queue(over_rabbit):
 def test_an_event_is_delivered_until_its_service_is_available(over_rabbit):
     assert over_rabbit.unary_unary("/test.Service/Flaky")(b"stored", timeout=20) == b""
     wait_until(lambda: len(Service.asked) >= 2, what="the event came again")
-    time.sleep(0.5)
+    time.sleep(0.5)  # in which it would come once more
     assert len(set(Service.asked)) == 1 and len(Service.asked) == 2

@@ -314,7 +314,7 @@ def test_silence_after_the_answer_has_begun_is_no_slow_body(launch):
             client.send(b"POST /x HTTP/1.1\r\nHost: inventory\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
             with upstream.accept()[0] as service:
                 service.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n")
-                time.sleep(1.5)
+                time.sleep(1.5)  # more than twice the limit that must not cut it
                 client.send(b"0\r\n\r\n")
                 service.sendall(b"0\r\n\r\n")
                 assert client.read().body == b"b"

@@ -163,7 +163,7 @@ def test_a_client_that_half_closes_is_answered(through):
     server = through.accept()
     for _ in range(2):
         read_head(server)
-        time.sleep(0.1)
+        time.sleep(0.1)  # so that the end of what the client says comes before the answer
         server.sendall(OK)
     said = rest(client)
     assert said.count(b"HTTP/1.1 200 OK") == 2 and said.endswith(b"\r\n\r\nok") and said.count(b"Connection: close") == 1
@@ -187,7 +187,7 @@ def test_a_client_that_half_closes_and_goes_later(through):
     server = through.accept()
     read_head(server)
     client.shutdown(socket.SHUT_WR)
-    time.sleep(0.2)
+    time.sleep(0.2)  # it is looked at after 20 ms, and must not count as gone
     assert through.gone() == 0
     client.close()
     assert not rest(server)

@@ -20,6 +20,7 @@ def fail(_, context):
 
 def sleep(message, context):
     """As long as the caller is there, ten seconds at most; then `cancelled` counts it."""
+    Service.slept += 1
     until = time.monotonic() + 10
     while context.is_active() and time.monotonic() < until:
         time.sleep(0.05)
@@ -48,7 +49,7 @@ def answer_each(messages, _):
 
 
 class Service(grpc.GenericRpcHandler):
-    cancelled, asked = 0, []
+    slept, cancelled, asked = 0, 0, []
     methods = {
         "Echo": grpc.unary_unary_rpc_method_handler(echo), "Fail": grpc.unary_unary_rpc_method_handler(fail),
         "Flaky": grpc.unary_unary_rpc_method_handler(flaky),

@@ -29,7 +29,7 @@ def _members_come_and_go(world, seconds):
 def _cut_in_flight(world):
     """What was sent by then is in doubt, and an idempotent producer may lose its place over it."""
     world.kafka.pause()
-    time.sleep(0.8)
+    time.sleep(0.8)  # the fault itself: what is sent meanwhile has no answer yet
     turn("cut")(world)
 
 
