@@ -188,6 +188,18 @@ void fields_remove(struct fields *fields, enum field_name token)
     fields->count = kept;
 }
 
+void fields_remove_name(struct fields *fields, struct slice name)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        if (!slice_equal_nocase(fields->at[i].name, name))
+            fields->at[kept++] = fields->at[i];
+        else
+            fields->bytes -= fields->at[i].name.len + fields->at[i].value.len;
+    }
+    fields->count = kept;
+}
+
 bool field_is_hop_by_hop(enum field_name token)
 {
     static const bool hop_by_hop[FIELD_NAMES_COUNT] = {

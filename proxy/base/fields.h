@@ -98,6 +98,8 @@ const struct field *fields_find_name(const struct fields *fields, struct slice n
 unsigned fields_times(const struct fields *fields, enum field_name token);
 /* Removes every field of that name, keeping the order of the rest. */
 void fields_remove(struct fields *fields, enum field_name token);
+/* The same by the name, whether or not it has a token. */
+void fields_remove_name(struct fields *fields, struct slice name);
 
 /* Hop-by-hop by itself, whatever Connection says (RFC 9110 §7.6.1): never forwarded, never sent
  * to a broker. */

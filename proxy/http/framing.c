@@ -189,18 +189,6 @@ static bool list_next(struct slice *list, struct slice *element)
     return false;
 }
 
-static void remove_named(struct fields *fields, struct slice name)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < fields->count; i++) {
-        if (!slice_equal_nocase(fields->at[i].name, name))
-            fields->at[kept++] = fields->at[i];
-        else
-            fields->bytes -= fields->at[i].name.len + fields->at[i].value.len;
-    }
-    fields->count = kept;
-}
-
 /* What Connection says: of the connection itself, or that a field is for us alone (RFC 9110
  * §7.6.1). */
 static void take_option(struct slice option, struct fields *fields, struct head_notes *notes)
@@ -212,7 +200,7 @@ static void take_option(struct slice option, struct fields *fields, struct head_
     else if (slice_is_nocase(option, "upgrade"))
         notes->upgrade = true;
     else
-        remove_named(fields, option);
+        fields_remove_name(fields, option);
 }
 
 static const char *read_connection(const struct reading *reading, uint8_t minor,

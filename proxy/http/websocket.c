@@ -77,23 +77,10 @@ static struct slice base64(const uint8_t *bytes, size_t len, struct arena *arena
     return slice_of(text, used);
 }
 
-static void remove_fields(struct fields *fields, const char *name)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < fields->count; i++) {
-        const struct field *field = &fields->at[i];
-        if (slice_is_nocase(field->name, name))
-            fields->bytes -= field->name.len + field->value.len;
-        else
-            fields->at[kept++] = *field;
-    }
-    fields->count = kept;
-}
-
 int websocket_key(struct head *request, const uint8_t random[16], struct arena *arena)
 {
     assert(request->upgrade.len > 0 && request->accept.len == 0);
-    remove_fields(&request->fields, "sec-websocket-key");
+    fields_remove_name(&request->fields, SLICE("sec-websocket-key"));
     struct slice key = base64(random, 16, arena);
     if (key.at == NULL)
         return -1;
@@ -117,5 +104,5 @@ void websocket_answer(struct head *answer)
 {
     assert(answer->status == 101 && answer->framing == FRAMING_TUNNEL);
     answer->status = 200;
-    remove_fields(&answer->fields, "sec-websocket-accept");
+    fields_remove_name(&answer->fields, SLICE("sec-websocket-accept"));
 }
