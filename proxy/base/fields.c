@@ -174,30 +174,40 @@ unsigned fields_times(const struct fields *fields, enum field_name token)
     return times;
 }
 
-void fields_remove(struct fields *fields, enum field_name token)
+void fields_remove_where(struct fields *fields,
+                         bool (*goes)(const struct field *field, const void *what),
+                         const void *what)
 {
-    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < fields->count; i++) {
         struct field *field = &fields->at[i];
-        if (field->token != token)
-            fields->at[kept++] = *field;
-        else
+        if (goes(field, what))
             fields->bytes -= field->name.len + field->value.len;
+        else
+            fields->at[kept++] = *field;
     }
     fields->count = kept;
 }
 
+static bool has_token(const struct field *field, const void *token)
+{
+    return field->token == *(const enum field_name *)token;
+}
+
+void fields_remove(struct fields *fields, enum field_name token)
+{
+    assert(token > FIELD_OTHER && token < FIELD_NAMES_COUNT);
+    fields_remove_where(fields, has_token, &token);
+}
+
+static bool has_name(const struct field *field, const void *name)
+{
+    return slice_equal_nocase(field->name, *(const struct slice *)name);
+}
+
 void fields_remove_name(struct fields *fields, struct slice name)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < fields->count; i++) {
-        if (!slice_equal_nocase(fields->at[i].name, name))
-            fields->at[kept++] = fields->at[i];
-        else
-            fields->bytes -= fields->at[i].name.len + fields->at[i].value.len;
-    }
-    fields->count = kept;
+    fields_remove_where(fields, has_name, &name);
 }
 
 bool field_is_hop_by_hop(enum field_name token)

@@ -100,6 +100,10 @@ unsigned fields_times(const struct fields *fields, enum field_name token);
 void fields_remove(struct fields *fields, enum field_name token);
 /* The same by the name, whether or not it has a token. */
 void fields_remove_name(struct fields *fields, struct slice name);
+/* The same of every field of which `goes` says so; `what` is passed on to it. */
+void fields_remove_where(struct fields *fields,
+                         bool (*goes)(const struct field *field, const void *what),
+                         const void *what);
 
 /* Hop-by-hop by itself, whatever Connection says (RFC 9110 §7.6.1): never forwarded, never sent
  * to a broker. */

@@ -25,17 +25,10 @@ struct hop_rules hop_rules_of(const struct values *listener, const struct addres
     return rules;
 }
 
-static void drop_claims(struct fields *fields)
+static bool is_claim(const struct field *field, const void *what)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < fields->count; i++) {
-        const struct field *field = &fields->at[i];
-        if (wire_is_identity(field->name))
-            fields->bytes -= field->name.len + field->value.len;
-        else
-            fields->at[kept++] = *field;
-    }
-    fields->count = kept;
+    (void)what;
+    return wire_is_identity(field->name);
 }
 
 /* The caller's address without its port, as nginx and HAProxy write it. */
@@ -135,7 +128,7 @@ int forwarded_apply(struct call *call)
         return 0;
     const struct hop_rules *rules = &call->listener->hop;
     if (rules->forwarded >= FORWARDED_REPLACE)
-        drop_claims(&call->request.fields);
+        fields_remove_where(&call->request.fields, is_claim, NULL);
     int full = 0;
     if (rules->forwarded == FORWARDED_APPEND || rules->forwarded == FORWARDED_REPLACE)
         full |= add_hop(call, rules->form);

@@ -227,8 +227,10 @@ static struct slice fill(const struct template *template, const struct slice *ca
 
 /* --- headers ---------------------------------------------------------------------------------- */
 
-static bool is_taken_away(const struct edits *edits, struct slice name)
+static bool is_taken_away(const struct field *field, const void *what)
 {
+    const struct edits *edits = what;
+    struct slice name = field->name;
     for (size_t i = 0; edits->removed != NULL && edits->removed[i] != NULL; i++)
         if (slice_is_nocase(name, edits->removed[i]))
             return true;
@@ -236,19 +238,6 @@ static bool is_taken_away(const struct edits *edits, struct slice name)
         if (!edits->lines[i].adds && slice_equal_nocase(name, edits->lines[i].name))
             return true;
     return false;
-}
-
-static void take_away(const struct edits *edits, struct fields *fields)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < fields->count; i++) {
-        const struct field *field = &fields->at[i];
-        if (is_taken_away(edits, field->name))
-            fields->bytes -= field->name.len + field->value.len;
-        else
-            fields->at[kept++] = *field;
-    }
-    fields->count = kept;
 }
 
 /* The lines, filled in. False at the arena's cap. */
@@ -303,7 +292,7 @@ enum reason rewrite_request(struct call *call)
         return reason;
     if (rewrite->host.len > 0)
         call->request.authority = rewrite->host;
-    take_away(&rewrite->request, &call->request.fields);
+    fields_remove_where(&call->request.fields, is_taken_away, &rewrite->request);
     bool fit = add_lines(&rewrite->request, captures, &call->arena, &call->request.fields) &&
                add_lines(&rewrite->answer, captures, &call->arena, &call->answer_fields);
     return fit ? REASON_none : REASON_head_too_large;
@@ -314,7 +303,7 @@ void rewrite_answer(struct call *call, struct head *answer)
     const struct rewrite *rewrite = call->route == NULL ? NULL : call->route->rewrite;
     if (rewrite == NULL)
         return;
-    take_away(&rewrite->answer, &answer->fields);
+    fields_remove_where(&answer->fields, is_taken_away, &rewrite->answer);
     for (uint32_t i = 0; i < call->answer_fields.count; i++) {
         const struct field *field = &call->answer_fields.at[i];
         if (fields_add(&answer->fields, &call->arena, field->name, field->value) < 0)
