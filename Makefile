@@ -12,7 +12,7 @@ C       := proxy/main.c $(PROXY) $(foreach p,http $(PLUGINS),$(sort $(wildcard p
            $(UNIT) $(FLOW) $(SIM) $(FUZZ)
 PURE    := $(filter proxy/base/% $(addprefix proxy/,net/address.c net/stream.c config/values.c \
            config/complaint.c core/reason.c),$(PROXY)) # linked into each plugin as well (proxy/plugin.h)
-PACKAGES    := libuv libnghttp2 libconfig libcares libpcre2-8 jansson
+PACKAGES    := libuv libnghttp2 libconfig libcares libpcre2-8 jansson nettle
 amqp_LIBS   := -lrabbitmq
 kafka_LIBS  := -lrdkafka -ljansson
 SIM_PLUGINS := $(filter amqp kafka,$(PLUGINS)) # what flow tests and fuzz targets can call into

@@ -8,13 +8,15 @@
 #include <ares.h>
 #include <libconfig.h>
 #include <llhttp.h>
+#include <nettle/version.h>
+#include <nghttp2/nghttp2.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <uv.h>
 
 #include "core/plugins.h"
 
-enum { LIBRARIES = 6, VERSION_ROOM = 64 };
+enum { LIBRARIES = 8, VERSION_ROOM = 64 };
 
 struct library {
     const char *name;
@@ -51,6 +53,10 @@ static void look_at_libraries(struct library libraries[LIBRARIES])
     put_version(&libraries[3], "c-ares", ares_version(NULL));
     put_version(&libraries[4], "PCRE2", pcre2);
     put_version(&libraries[5], "jansson", JANSSON_VERSION);
+    put_version(&libraries[6], "nghttp2", nghttp2_version(0)->version_str);
+    char nettle[VERSION_ROOM];
+    snprintf(nettle, sizeof nettle, "%d.%d", nettle_version_major(), nettle_version_minor());
+    put_version(&libraries[7], "nettle", nettle);
 }
 
 static void print_text(const struct library *libraries, struct plugins *plugins, FILE *out)

@@ -115,7 +115,7 @@ def routes_program():
     subprocess.run(["make", "-C", ROOT, "--no-print-directory", "build/release/shunt.a"], check=True,
                    stdout=subprocess.DEVNULL)
     libraries = subprocess.run(["pkg-config", "--libs", "libuv", "libnghttp2", "libconfig", "libcares", "libpcre2-8",
-                                "jansson"], check=True, capture_output=True, text=True).stdout.split()
+                                "jansson", "nettle"], check=True, capture_output=True, text=True).stdout.split()
     llhttp = subprocess.run(["pkg-config", "--libs", "libllhttp"], check=False, capture_output=True,
                             text=True).stdout.split()
     return compiled("routes", "-g", ROOT / "build" / "release" / "shunt.a", *libraries, *llhttp, "-lm", "-pthread")
