@@ -34,33 +34,6 @@ void connection_count(struct connection *connection)
         budget_count(&connection->server->worker->budget, &connection->held, now);
 }
 
-/* The kernel takes far more than a slow client in that time: what counts is what the client took. */
-bool connection_is_stuck(struct connection *connection, uint64_t now)
-{
-    size_t untaken = stream_queued(connection->stream);
-    if (untaken > 0)
-        untaken = stream_untaken(connection->stream);
-    uint64_t taken = connection->written > untaken ? connection->written - untaken : 0;
-    if (untaken == 0 || taken != connection->drained) {
-        connection->drained = taken;
-        connection->drained_ms = now;
-    }
-    return now - connection->drained_ms >= connection->server->worker->snapshot->limits.body_ms;
-}
-
-/* Everything that is written goes through these two, so that it is counted. */
-static void put(struct connection *connection, struct slice bytes)
-{
-    connection->written += bytes.len;
-    stream_write_slice(connection->stream, bytes);
-}
-
-static void put_built(struct connection *connection)
-{
-    connection->written += connection->server->scratch.len;
-    built_write(connection->stream, &connection->server->scratch);
-}
-
 static struct slice date_now(struct server *server)
 {
     return date_text(&server->date, worker_wall_ms(server->worker));
@@ -85,7 +58,7 @@ static void on_interim(struct call *call, const struct head *head)
     assert(!serving->answering);
     serving->continued |= head->status == 100;
     interim_write(head, &connection->server->scratch);
-    put_built(connection);
+    built_write(connection->stream, &connection->server->scratch);
 }
 
 static void on_want(struct call *call, size_t bytes)
@@ -96,7 +69,7 @@ static void on_want(struct call *call, size_t bytes)
         connection->since_ms = worker_now_ms(call->worker);
     serving->credit = bytes > SIZE_MAX - serving->credit ? SIZE_MAX : serving->credit + bytes;
     if (!serving->continued && serving->reader.content == 0)
-        put(connection, continue_line);
+        stream_write_slice(connection->stream, continue_line);
     serving->continued = true;
     connection_read(connection);
 }
@@ -149,7 +122,7 @@ static void write_head(struct connection *connection, const struct head *respons
     };
     serving->answering = true;
     response_write(response, &terms, &connection->server->scratch);
-    put_built(connection);
+    built_write(connection->stream, &connection->server->scratch);
 }
 
 /* HTTP/2 has trailers behind a body whose length is known; HTTP/1 has them behind chunks only. */
@@ -189,9 +162,9 @@ static void on_body(struct call *call, struct slice bytes)
         serving->left -= bytes.len;
     }
     if (framing == FRAMING_CHUNKED && serving->has_body && serving->chunks)
-        connection->written += chunk_write(connection->stream, bytes);
+        chunk_write(connection->stream, bytes);
     else if (serving->has_body || framing == FRAMING_TUNNEL)
-        put(connection, bytes);
+        stream_write_slice(connection->stream, bytes);
 
     serving->room += bytes.len;
     connection_count(connection);
@@ -211,7 +184,7 @@ static void on_end(struct call *call, const struct fields *trailers)
     assert(framing != FRAMING_LENGTH || !serving->has_body || serving->left == 0);
     if (framing == FRAMING_CHUNKED && serving->has_body && serving->chunks) {
         last_chunk_write(trailers, &connection->server->scratch);
-        put_built(connection);
+        built_write(connection->stream, &connection->server->scratch);
     }
     connection_answered(connection);
 }
@@ -250,7 +223,7 @@ void answer_problem(struct connection *connection, struct arena *arena, enum rea
     response_write(&head, &terms, &server->scratch);
     if (serving == NULL || serving->has_body)
         bytes_add(&server->scratch, body);
-    put_built(connection);
+    built_write(connection->stream, &connection->server->scratch);
 }
 
 /* The client can tell a body that is too short by its length or its chunks; one that lasts until

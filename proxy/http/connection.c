@@ -58,7 +58,7 @@ void connection_move(struct connection *connection, enum connection_state next)
 {
     assert(moves[connection->state][next]);
     connection->state = next;
-    connection->since_ms = connection->drained_ms = connection_now_ms(connection);
+    connection->since_ms = connection_now_ms(connection);
     connection->expired = false;
 }
 
@@ -513,7 +513,7 @@ void connection_open(struct server *server, struct stream *stream, bool refused)
     connection->refused = refused;
     connection->timer.on_timer = connection_on_timer;
     connection->task.run = on_task;
-    connection->since_ms = connection->drained_ms = connection_now_ms(connection);
+    connection->since_ms = connection_now_ms(connection);
     list_append(&server->connections, &connection->link);
     server->open++;
     server->refused += refused;

@@ -54,13 +54,10 @@ struct connection {
     struct stream *stream; /* NULL once closed */
     enum connection_state state;
     bool reading, refused;
-    bool expired;        /* idle for too long: closes at the next look */
-    bool at_end;         /* the client has said all; see parting.c */
-    uint64_t since_ms;   /* when the state was entered, or the request's body last made progress */
-    uint64_t written;    /* bytes given to the stream */
-    uint64_t drained;    /* of these, what had left when the timer last looked */
-    uint64_t drained_ms; /* when it last saw that change */
-    size_t thrown_away;  /* while lingering */
+    bool expired;       /* idle for too long: closes at the next look */
+    bool at_end;        /* the client has said all; see parting.c */
+    uint64_t since_ms;  /* when the state was entered, or the request's body last made progress */
+    size_t thrown_away; /* while lingering */
     struct timer timer;
     struct task task;   /* goes on with bytes that came early */
     struct bytes input; /* part of a head, or what came before its turn */
@@ -108,8 +105,6 @@ uint64_t connection_now_ms(const struct connection *connection);
 void connection_arm(struct connection *connection, uint64_t after_ms);
 /* Counts what it holds. */
 void connection_count(struct connection *connection);
-/* Whether the client has bytes to take and has not taken any for too long. */
-bool connection_is_stuck(struct connection *connection, uint64_t now);
 /* Turns reading on or off as the state and the credit ask for. */
 void connection_read(struct connection *connection);
 /* The answer is out: on to the next request, or to the end. */

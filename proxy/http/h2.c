@@ -332,7 +332,6 @@ static void on_flush(struct task *task)
         }
         if (len == 0)
             break;
-        h2->written += (uint64_t)len;
         stream_write_slice(h2->stream, slice_of(at, (size_t)len));
     }
     if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))

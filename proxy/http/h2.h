@@ -100,7 +100,6 @@ struct h2 {
     bool receiving; /* in h2_receive */
     bool broken;    /* h2_break: nothing more is read */
     bool finished;  /* was told */
-    uint64_t written;
 };
 
 struct h2_terms {

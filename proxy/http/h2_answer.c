@@ -1,8 +1,9 @@
 /* The writing half of a client's HTTP/2 connection: what a call tells the client that made it.
  *
  * Happy path: interim answers as they come; the head, then the body as it comes, at the pace that
- * the stream's window allows; the end. Flow: the other side is told of room only as bytes leave. Failures: before the head an answer made from the reason;
- * after it the stream is reset, which nobody takes for the whole.
+ * the stream's window allows; the end. Flow: the other side is told of room only as bytes leave.
+ * Failures: before the head an answer made from the reason; after it the stream is reset, which
+ * nobody takes for the whole.
  */
 #include <assert.h>
 

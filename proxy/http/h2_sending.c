@@ -67,7 +67,6 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
         { .iov_base = (void *)(uintptr_t)head, .iov_len = FRAME_HEAD },
         { .iov_base = len > 0 ? stream->queue.at + stream->taken : NULL, .iov_len = len },
     };
-    h2->written += FRAME_HEAD + len;
     stream_write(h2->stream, parts, len > 0 ? 2 : 1);
     stream->taken += len;
     queue_compact(stream);

@@ -271,20 +271,6 @@ static const struct h2_side server_side = {
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* As connection_is_stuck. */
-static bool is_stuck(struct h2_connection *connection, uint64_t now)
-{
-    size_t untaken = stream_queued(connection->stream);
-    if (untaken > 0)
-        untaken = stream_untaken(connection->stream);
-    uint64_t taken = connection->h2.written > untaken ? connection->h2.written - untaken : 0;
-    if (untaken == 0 || taken != connection->drained) {
-        connection->drained = taken;
-        connection->drained_ms = now;
-    }
-    return now - connection->drained_ms >= limits_of(connection)->body_ms;
-}
-
 /* The client does not take its answer, of which perhaps all is there already. */
 static void cut(struct h2_service *service)
 {
@@ -338,7 +324,8 @@ static void look_at_services(struct h2_connection *connection, uint64_t now)
 static void look_at_closing(struct h2_connection *connection, uint64_t now)
 {
     bool late = now - connection->since_ms >= LINGER_MS;
-    if (late && (stream_queued(connection->stream) == 0 || is_stuck(connection, now)))
+    if (late && (stream_queued(connection->stream) == 0 ||
+                 stream_is_stuck(connection->stream, limits_of(connection)->body_ms)))
         stream_close(connection->stream);
     else
         arm(connection, LINGER_MS);
@@ -358,7 +345,7 @@ static void on_timer(struct timer *timer)
         connection->farewell = true;
         h2_leave(&connection->h2, true);
     }
-    if (is_stuck(connection, now)) {
+    if (stream_is_stuck(connection->stream, limits_of(connection)->body_ms)) {
         list_each (&connection->h2.streams, link)
             cut(service_of(thing_of(link, struct h2_stream, link)));
         h2_connection_abort(connection);
@@ -448,7 +435,7 @@ void h2_connection_open(struct server *server, struct stream *stream, struct sli
         .cap = HELD_MAX,
         .shift = HELD_SHIFT,
     };
-    connection->since_ms = connection->drained_ms = now_ms(connection);
+    connection->since_ms = now_ms(connection);
     stream->events = &stream_events;
     stream->owner = connection;
     list_append(&server->h2, &connection->link);

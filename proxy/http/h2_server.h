@@ -25,8 +25,6 @@ struct h2_connection {
     bool warned;          /* and the warning before it */
     bool closing;         /* nothing is read any more */
     uint64_t since_ms;    /* when the first stream came, the last one went, or closing began */
-    uint64_t drained;     /* bytes that had left when the timer last looked */
-    uint64_t drained_ms;  /* when it last saw that change */
     unsigned services;    /* that are not yet gone */
     struct budget budget; /* of all its streams */
     size_t held;          /* counted there: what the client's connection does not take */

@@ -11,6 +11,11 @@
 #include "http/connection.h"
 #include "observe/observe.h"
 
+static bool is_stuck(const struct connection *connection)
+{
+    return stream_is_stuck(connection->stream, connection_limits(connection)->body_ms);
+}
+
 /* A loop that is late runs its timers before it reads: a request may be there already, and would
  * be lost unanswered. So it reads once more before an idle connection closes. */
 static void look_at_idle(struct connection *connection, uint64_t now)
@@ -18,7 +23,7 @@ static void look_at_idle(struct connection *connection, uint64_t now)
     uint64_t due = connection->since_ms + connection_limits(connection)->idle_ms;
     if (now < due) {
         connection_arm(connection, due - now);
-    } else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now)) {
+    } else if (stream_queued(connection->stream) > 0 && !is_stuck(connection)) {
         connection_arm(connection,
                        connection_limits(connection)->body_ms); /* it reads its last answer */
     } else if (!connection->expired) {
@@ -44,7 +49,7 @@ static void look_at_serving(struct connection *connection, uint64_t now)
     uint64_t body_ms = connection_limits(connection)->body_ms;
     if (connection_look_at_part(connection))
         return;
-    if (connection_is_stuck(connection, now)) {
+    if (is_stuck(connection)) {
         observe_event(connection->server->worker, "answer_not_read");
         connection_drop_call(connection, REASON_answer_not_read);
         connection_abort(connection);
@@ -61,7 +66,7 @@ static void look_at_lingering(struct connection *connection, uint64_t now)
 {
     if (now - connection->since_ms < LINGER_MS)
         connection_arm(connection, connection->since_ms + LINGER_MS - now);
-    else if (stream_queued(connection->stream) > 0 && !connection_is_stuck(connection, now))
+    else if (stream_queued(connection->stream) > 0 && !is_stuck(connection))
         connection_arm(connection, LINGER_MS);
     else
         connection_close_now(connection);

@@ -263,10 +263,10 @@ void interim_write(const struct head *interim, struct bytes *out)
 
 /* --- bodies ----------------------------------------------------------------------------------- */
 
-size_t chunk_write(struct stream *stream, struct slice bytes)
+void chunk_write(struct stream *stream, struct slice bytes)
 {
     if (bytes.len == 0)
-        return 0;
+        return;
     char text[NUMBER_TEXT];
     struct slice size = digits_of(bytes.len, 16, text);
     const struct iovec parts[] = {
@@ -276,7 +276,6 @@ size_t chunk_write(struct stream *stream, struct slice bytes)
         { .iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2 },
     };
     stream_write(stream, parts, 4);
-    return size.len + 2 + bytes.len + 2;
 }
 
 void last_chunk_write(const struct fields *trailers, struct bytes *out)

@@ -47,8 +47,8 @@ void own_fields_of_h2_response(const struct head *response, const struct answer_
 /* 1xx: status line and fields, nothing of ours. */
 void interim_write(const struct head *interim, struct bytes *out);
 
-/* One chunk; nothing for an empty slice, which would be the last one. Bytes written. */
-size_t chunk_write(struct stream *stream, struct slice bytes);
+/* One chunk; nothing for an empty slice, which would be the last one. */
+void chunk_write(struct stream *stream, struct slice bytes);
 /* The last chunk and the trailers, which may be NULL. */
 void last_chunk_write(const struct fields *trailers, struct bytes *out);
 

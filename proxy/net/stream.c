@@ -92,6 +92,32 @@ size_t stream_untaken(const struct stream *stream)
     return stream_queued(stream) + (known ? stream->driver->untaken(stream) : 0);
 }
 
+bool stream_is_stuck(struct stream *stream, uint64_t patience_ms)
+{
+    stream->idle = stream_queued(stream) == 0;
+    if (stream->idle) {
+        stream->taken = stream->written;
+        return false;
+    }
+    uint64_t now = worker_now_ms(stream->worker);
+    size_t untaken = stream_untaken(stream);
+    uint64_t taken = stream->written > untaken ? stream->written - untaken : 0;
+    if (taken != stream->taken) {
+        stream->taken = taken;
+        stream->moved_ms = now;
+    }
+    return now - stream->moved_ms >= patience_ms;
+}
+
+static void count_written(struct stream *stream, size_t bytes)
+{
+    stream->written += bytes;
+    if (!stream->idle)
+        return;
+    stream->idle = false;
+    stream->moved_ms = worker_now_ms(stream->worker);
+}
+
 /* How much the driver took. The stream may have failed afterwards. */
 static size_t offer(struct stream *stream, const struct iovec *parts, int count)
 {
@@ -206,6 +232,7 @@ void stream_write(struct stream *stream, const struct iovec *parts, int count)
         total += parts[i].iov_len;
     if (total == 0)
         return;
+    count_written(stream, total);
 
     bool held_back = stream->opening || stream->waiting;
     bool large = !held_back && unsent(stream) + total >= STREAM_GATHER;
@@ -314,6 +341,7 @@ void stream_init(struct stream *stream, struct worker *worker, const struct stre
     *stream = (struct stream){
         .driver = driver,
         .worker = worker,
+        .idle = true,
         .flush.run = on_flush,
         .dialling.on_timer = on_dial_timeout,
     };

@@ -83,6 +83,10 @@ struct stream {
     struct bytes queue;    /* not yet taken by the driver */
     size_t sent;           /* of the queue */
     size_t lent;           /* bytes that the driver has taken over and not yet written */
+    uint64_t written;      /* bytes in all, for stream_is_stuck: */
+    uint64_t taken;        /* of these, what the peer had taken when it last looked */
+    uint64_t moved_ms;     /* when that last changed, or something was there to take */
+    bool idle;             /* when it last looked, nothing waited */
     unsigned takings;      /* how often the driver was given something and took it, or waits to */
     int error;             /* what went wrong, to be told by on_close */
     bool opening;          /* dialled, not yet open */
@@ -107,6 +111,9 @@ size_t stream_queued(const struct stream *stream);
 /* The same, and those that the kernel has and the peer does not. A system call: not for every
  * turn. */
 size_t stream_untaken(const struct stream *stream);
+/* Whether bytes wait here and the peer has not taken any for so long. The kernel takes far more
+ * than a slow peer does: what counts is the peer. To be asked now and then. */
+bool stream_is_stuck(struct stream *stream, uint64_t patience_ms);
 /* Half close once the queue is out. */
 void stream_end(struct stream *stream);
 /* Closes once the queue is out: for when the peer has said all as well. */

@@ -473,6 +473,36 @@ static void many_parts_are_one_write(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Patience begins when there is something to take, whatever was before; it begins again when some
+ * of it is taken, and not because more is written. */
+static void a_peer_that_takes_nothing_is_stuck(void **state)
+{
+    struct bench *bench = *state;
+    struct stream *stream = &bench->stream;
+    uint64_t *now = &bench->worker.timers.now_ms;
+    write_text(bench, "taken at once");
+    finish_turn(bench);
+    assert_false(stream_is_stuck(stream, 1000));
+    *now += 50000;
+    assert_false(stream_is_stuck(stream, 1000));
+    bench->takes = bench->takes_later = 0;
+    write_text(bench, "first");
+    finish_turn(bench);
+    *now += 999;
+    assert_false(stream_is_stuck(stream, 1000));
+    write_text(bench, "more");
+    *now += 1;
+    assert_true(stream_is_stuck(stream, 1000));
+    bench->takes = 2;
+    stream_writable(stream);
+    assert_false(stream_is_stuck(stream, 1000));
+    *now += 1000;
+    assert_true(stream_is_stuck(stream, 1000));
+    bench->takes = bench->takes_later = 1 << 30;
+    stream_writable(stream);
+    assert_false(stream_is_stuck(stream, 1000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +518,7 @@ int main(void)
         TEST(a_finish_behind_a_half_close_closes_at_once),
         TEST(nothing_comes_between_close_and_on_close),
         TEST(reset_drops_what_is_queued),
+        TEST(a_peer_that_takes_nothing_is_stuck),
         TEST(a_failed_write_is_told_by_on_close),
         TEST(dialled_streams_keep_writes_until_they_are_open),
         TEST(a_dial_ends_by_its_own_timeout),
