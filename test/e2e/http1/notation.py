@@ -13,6 +13,8 @@ Fields are compared in their order, names and values to the letter; only Host an
 Via comes on top."""
 from dataclasses import dataclass
 
+from support.strict_http import Malformed
+
 SAME = object()
 
 
@@ -32,6 +34,17 @@ class Ends:
 class Either(tuple):
     def __new__(cls, *outcomes):
         return super().__new__(cls, outcomes)
+
+
+def hold(outcome, check):
+    """Checks the outcome; of several, that one of them is what came."""
+    for one in outcome if isinstance(outcome, Either) else [outcome]:
+        try:
+            check(one)
+            return
+        except (AssertionError, Malformed) as failure:
+            wrong = failure
+    raise wrong
 
 
 def shaped(outcome, shape):
