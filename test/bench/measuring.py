@@ -83,11 +83,6 @@ def h2load(port, path, options, seconds, *pids):
     return Sample(int(count), seconds, used, took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000)
 
 
-def trickle(port, rate, connections, seconds, *pids):
-    """h2load's load at a fixed rate, over HTTP/1.1."""
-    return h2load(port, "/", ["--h1", f"-c{connections}", f"--rps={rate // connections}"], seconds, *pids)
-
-
 def program(*command, seconds=60):
     """One of our bare clients, which says itself what it did."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True,
@@ -95,10 +90,10 @@ def program(*command, seconds=60):
     return Sample(**json.loads(done.stdout))
 
 
-def paced(binary, port, path, rate, connections, seconds, *pids):
-    """http_post's calls at a fixed rate: what they cost these processes, and how long they took."""
+def paced(binary, port, path, rate, connections, seconds, body, *pids):
+    """http_calls' load, at a fixed and even rate: what it cost these processes, and how long a call took."""
     before = cpu_seconds(*pids)
-    sample = program(binary, port, path, connections, rate, seconds, 1024)
+    sample = program(binary, port, path, connections, rate, seconds, body)
     sample.cpu = cpu_seconds(*pids) - before
     return sample
 

@@ -3,7 +3,7 @@ import re
 import subprocess
 
 import contenders
-from measuring import each_round, h2load, load, ratio, rounds, trickle
+from measuring import each_round, h2load, load, paced, ratio, rounds
 from reporting import ROUNDS, SECONDS, Bench, cost, rate
 
 CROWD = 1000
@@ -35,8 +35,9 @@ def sync(report):
         for proxy in proxies.values():
             busy(32, 1)(proxy)
         tell_busy(report, all_of(busy(32)))
-        tell_calm(report, all_of(lambda proxy: trickle(proxy.port, 1000, 16, SECONDS, proxy.pid),
-                                 {"direct": lambda: trickle(origin.port, 1000, 16, SECONDS)}.items()))
+        calls = contenders.compiled("http_calls")
+        tell_calm(report, all_of(lambda proxy: paced(calls, proxy.port, "/", 1000, 16, SECONDS, 0, proxy.pid),
+                                 {"direct": lambda: paced(calls, origin.port, "/", 1000, 16, SECONDS, 0)}.items()))
         tell_crowd(report, all_of(busy(CROWD)))
     large(report)
 
