@@ -1,8 +1,8 @@
 /* Blocks in a chain, each filled from its start; what does not fit opens a new one.
  *
  * Block sizes double up to 32 KiB, so that a small thing costs one allocation and a large one
- * few; with spares the first is one of them, which is enough for most calls. A thing larger than that gets a block of its own size. Failures: the cap, and malloc;
- * both are NULL to the caller.
+ * few; with spares the first two are of them, which is enough for most calls. A thing larger than
+ * that gets a block of its own size. Failures: the cap, and malloc; both are NULL to the caller.
  */
 #include "base/arena.h"
 
@@ -50,7 +50,8 @@ void arena_clear(struct arena *arena)
 static struct arena_block *block_add(struct arena *arena, size_t size)
 {
     const size_t spare = SPARE_BYTES - sizeof(struct arena_block);
-    bool from_spares = arena->blocks == NULL && arena->spares != NULL && size <= spare;
+    bool from_spares = arena->spares != NULL && size <= spare &&
+                       (arena->blocks == NULL || arena->blocks->next == NULL);
     size_t room = arena->blocks == NULL ? FIRST_BLOCK : arena->blocks->room * 2;
     if (room > LARGEST_BLOCK)
         room = LARGEST_BLOCK;

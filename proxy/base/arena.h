@@ -1,7 +1,7 @@
 /* Memory that dies all at once: one arena per call, per connection head, per snapshot.
  *
- * Blocks are chained; the first can come from a stock of spares. An arena has a hard cap, so that a peer
- * can never make one call cost more than was decided. Not thread-safe: an arena belongs to
+ * Blocks are chained; the first ones can come from a stock of spares. An arena has a hard cap, so that a
+ * peer can never make one call cost more than was decided. Not thread-safe: an arena belongs to
  * whoever owns the thing it serves.
  */
 #ifndef BASE_ARENA_H
@@ -19,11 +19,11 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used;                /* bytes handed out */
     size_t cap;                 /* the most that may ever be handed out */
-    struct spares *spares;      /* where the first block comes from and goes to; NULL: malloc */
+    struct spares *spares;      /* where the first ones come from and go to; NULL: malloc */
 };
 
 /* An empty arena that will hand out at most `cap` bytes. Allocates nothing. Its owner may set
- * `spares` then: of the same thread, and outliving it. */
+ * `spares` then: of SPARE_BYTES, of the same thread, and outliving it. */
 void arena_init(struct arena *arena, size_t cap);
 
 /* Frees everything. The arena is empty and usable afterwards. */

@@ -1,8 +1,8 @@
 /* An array in an arena, walked from its start: messages have tens of fields, not thousands.
  *
- * field_token is on the path of every field of every head. For each length there is a comparison
- * with just the names of that length, which the compiler makes from FIELD_NAMES: all others
- * vanish, since lengths are constants there. Failure: the arena's cap, when the array grows or a
+ * field_token is on the path of every field of every head: it puts eight bytes at a time into lower
+ * case. For each length there is a comparison with just the names of that length, which the compiler
+ * makes from FIELD_NAMES: all others vanish, since lengths are constants there. Failure: the arena's cap, when the array grows or a
  * copy is asked for.
  */
 #include "base/fields.h"
@@ -34,6 +34,17 @@ static inline uint8_t lower(uint8_t byte)
     return (uint8_t)(byte + ((uint8_t)(byte - 'A') < 26) * ('a' - 'A'));
 }
 
+/* The same of eight bytes. Added to the lower seven bits of a byte, the first number sets its eighth
+ * from 'A' on, the second behind 'Z'. */
+static inline uint64_t lower_all(uint64_t bytes)
+{
+    const uint64_t each = 0x0101010101010101;
+    uint64_t seven = bytes & (each * 0x7f);
+    uint64_t upper = (seven + each * (0x80 - 'A')) & ~(seven + each * (0x7f - 'Z')) & ~bytes &
+                     (each * 0x80);
+    return bytes | upper >> 2;
+}
+
 __attribute__((always_inline)) static inline enum field_name among_length(const uint8_t *name,
                                                                           size_t len)
 {
@@ -49,14 +60,15 @@ enum field_name field_token(struct slice name)
 {
     if (name.len < SHORTEST_NAME || name.len > LONGEST_NAME)
         return FIELD_OTHER;
-    uint8_t low[LONGEST_NAME];
-    for (size_t i = 0; i < name.len; i++)
-        low[i] = lower(name.at[i]);
+    uint64_t low[(LONGEST_NAME + 7) / 8] = { 0 };
+    memcpy(low, name.at, name.len);
+    for (size_t i = 0; i < (name.len + 7) / 8; i++)
+        low[i] = lower_all(low[i]);
 
     switch (name.len) {
 #define X(len) \
     case len:  \
-        return among_length(low, len);
+        return among_length((const uint8_t *)low, len);
         LENGTHS(X)
 #undef X
     default:
@@ -67,7 +79,7 @@ enum field_name field_token(struct slice name)
 struct slice field_name_text(enum field_name token)
 {
     static const struct slice names[FIELD_NAMES_COUNT] = {
-#define X(token, text) [FIELD_##token] = { .at = (const uint8_t *)(text), .len = sizeof(text) - 1 },
+#define X(token, text) [FIELD_##token] = SLICE_ROW(text),
         FIELD_NAMES(X)
 #undef X
     };

@@ -28,6 +28,12 @@ static inline struct slice slice_text(const char *text)
 #define SLICE(literal) \
     ((struct slice){ .at = (const uint8_t *)("" literal), .len = sizeof(literal) - 1 })
 
+/* The same as a row of a table. */
+#define SLICE_ROW(literal)                                              \
+    {                                                                   \
+        .at = (const uint8_t *)("" literal), .len = sizeof(literal) - 1 \
+    }
+
 /* Without the first `start` bytes, which are there. (To C, NULL + 0 is not defined.) */
 static inline struct slice slice_from(struct slice slice, size_t start)
 {

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #define WATCHED 1
@@ -25,20 +26,34 @@ struct spare {
     struct spare *next;
 };
 
+void spares_init(struct spares *spares, size_t bytes)
+{
+    assert(bytes >= sizeof(struct spare));
+    *spares = (struct spares){ .bytes = bytes };
+}
+
 void *spare_take(struct spares *spares)
 {
+    assert(spares->bytes > 0);
     struct spare *spare = spares->first;
     if (spare == NULL)
-        return malloc(SPARE_BYTES);
+        return malloc(spares->bytes);
     assert(spares->count > 0);
     spares->first = spare->next;
     spares->count--;
     return spare;
 }
 
+void *spare_take_zeroed(struct spares *spares, size_t size)
+{
+    assert(size <= spares->bytes);
+    void *block = spare_take(spares);
+    return block == NULL ? NULL : memset(block, 0, size);
+}
+
 void spare_give(struct spares *spares, void *block)
 {
-    if (spares->count >= KEPT) {
+    if (block == NULL || spares->count >= KEPT) {
         free(block);
         return;
     }

@@ -35,6 +35,8 @@ static void adopt_subscriptions(struct worker *worker);
 void worker_init(struct worker *worker, unsigned index, struct clock clock, struct net *net)
 {
     *worker = (struct worker){ .index = index, .clock = clock, .net = net };
+    spares_init(&worker->spares, SPARE_BYTES);
+    spares_init(&worker->small, SPARE_SMALL_BYTES);
     worker->budget = (struct budget){ .cap = SIZE_MAX, .shift = BODY_SHIFT };
     list_init(&worker->tasks);
     list_init(&worker->calls);
@@ -429,4 +431,5 @@ void worker_destroy(struct worker *worker)
         snapshot_release(worker->snapshot);
     timers_clear(&worker->timers);
     spares_clear(&worker->spares);
+    spares_clear(&worker->small);
 }

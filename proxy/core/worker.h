@@ -45,6 +45,7 @@ struct worker {
     struct timers timers;
     struct net *net;
     struct spares spares;      /* memory of calls, and of what waits to be written */
+    struct spares small;       /* memory of streams of HTTP/2 */
     struct list tasks;         /* of struct task: this turn's */
     struct list calls;         /* of struct call */
     struct budget budget;      /* of what is under way here */

@@ -106,14 +106,18 @@ static int on_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* Whether a name begins with `row`, in any case, and with the underscores that servers which make
- * variables of names take for hyphens. */
+/* A byte of a name in lower case; servers that make variables of names take '_' for '-'. */
+static uint8_t as_variable(uint8_t byte)
+{
+    if (byte == '_')
+        return '-';
+    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
+}
+
 static bool begins_as(struct slice name, struct slice row)
 {
     for (size_t i = 0; i < row.len; i++) {
-        uint8_t byte = i < name.len ? name.at[i] : '\0';
-        byte = byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
-        if ((byte == '_' ? '-' : byte) != row.at[i])
+        if (i == name.len || as_variable(name.at[i]) != row.at[i])
             return false;
     }
     return true;
@@ -122,43 +126,45 @@ static bool begins_as(struct slice name, struct slice row)
 bool trailer_is_idle(struct slice name)
 {
     /* with a '*': all names that begin so */
-    static const char *const idle[] = {
-        "age",
-        "authorization",
-        "cache-control",
-        "content-encoding",
-        "content-range",
-        "content-type",
-        "cookie",
-        "date",
-        "expect",
-        "expires",
-        "forwarded",
-        "host",
-        "idempotency-key",
-        "if-*",
-        "location",
-        "max-forwards",
-        "pragma",
-        "prefer",
-        "range",
-        "retry-after",
-        "set-cookie",
-        "shunt-*",
-        "trailer",
-        "vary",
-        "via",
-        "www-authenticate",
-        "x-forwarded-*",
-        "x-http-method*",
-        "x-original-url",
-        "x-real-ip",
-        "x-rewrite-url",
+    static const struct slice idle[] = {
+        SLICE_ROW("age"),
+        SLICE_ROW("authorization"),
+        SLICE_ROW("cache-control"),
+        SLICE_ROW("content-encoding"),
+        SLICE_ROW("content-range"),
+        SLICE_ROW("content-type"),
+        SLICE_ROW("cookie"),
+        SLICE_ROW("date"),
+        SLICE_ROW("expect"),
+        SLICE_ROW("expires"),
+        SLICE_ROW("forwarded"),
+        SLICE_ROW("host"),
+        SLICE_ROW("idempotency-key"),
+        SLICE_ROW("if-*"),
+        SLICE_ROW("location"),
+        SLICE_ROW("max-forwards"),
+        SLICE_ROW("pragma"),
+        SLICE_ROW("prefer"),
+        SLICE_ROW("range"),
+        SLICE_ROW("retry-after"),
+        SLICE_ROW("set-cookie"),
+        SLICE_ROW("shunt-*"),
+        SLICE_ROW("trailer"),
+        SLICE_ROW("vary"),
+        SLICE_ROW("via"),
+        SLICE_ROW("www-authenticate"),
+        SLICE_ROW("x-forwarded-*"),
+        SLICE_ROW("x-http-method*"),
+        SLICE_ROW("x-original-url"),
+        SLICE_ROW("x-real-ip"),
+        SLICE_ROW("x-rewrite-url"),
     };
+    uint8_t first = name.len > 0 ? as_variable(name.at[0]) : '\0';
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++) {
-        struct slice row = slice_text(idle[i]);
-        bool open = row.at[row.len - 1] == '*';
-        row = slice_first(row, row.len - open);
+        if (idle[i].at[0] != first)
+            continue;
+        bool open = idle[i].at[idle[i].len - 1] == '*';
+        struct slice row = slice_first(idle[i], idle[i].len - open);
         if (begins_as(name, row) && (open || name.len == row.len))
             return true;
     }

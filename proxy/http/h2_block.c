@@ -2,7 +2,6 @@
 #include "http/h2_block.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "http/body.h"
@@ -272,20 +271,18 @@ enum head_verdict h2_block_response(struct h2_block *block, bool ends, struct sl
     return block->verdict;
 }
 
+static bool is_idle(const struct field *field, const void *what)
+{
+    (void)what;
+    return trailer_is_idle(field->name);
+}
+
 enum head_verdict h2_block_trailers(struct h2_block *block, struct fields *trailers)
 {
     if (block->length.at != NULL || block->host.at != NULL)
         judge(block, HEAD_BAD, "a trailer is about framing");
-    *trailers = (struct fields){ 0 };
-    for (uint32_t i = 0; block->verdict == HEAD_OK && i < block->fields.count; i++) {
-        const struct field *field = &block->fields.at[i];
-        if (trailer_is_idle(field->name))
-            continue;
-        if (fields_add(trailers, block->arena, field->name, field->value) != 0)
-            judge(block, HEAD_TOO_LARGE, "the trailers are too large");
-        else
-            trailers->at[trailers->count - 1].secret = field->secret;
-    }
+    fields_remove_where(&block->fields, is_idle, NULL);
+    *trailers = block->fields;
     return block->verdict;
 }
 
@@ -306,8 +303,7 @@ static bool is_fresh(enum field_name token)
            token == FIELD_SHUNT_DEADLINE;
 }
 
-/* Names that are not literals of ours are put into lower case by nghttp2, which copies them. */
-static void add_field(struct h2_lines *lines, const struct field *field)
+static void add_line(struct h2_lines *lines, struct slice name, struct slice value, uint8_t flags)
 {
     if (lines->count == lines->room) {
         lines->room = lines->room > 0 ? 2 * lines->room : 32;
@@ -315,20 +311,28 @@ static void add_field(struct h2_lines *lines, const struct field *field)
         if (lines->at == NULL)
             abort();
     }
-    struct slice name = field->name, value = field->value;
-    bool unindexed = field->secret || is_fresh(field->token);
     lines->at[lines->count++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.at,
         .namelen = name.len,
         .value = (uint8_t *)(uintptr_t)(value.len > 0 ? value.at : (const uint8_t *)""),
         .valuelen = value.len,
-        .flags = unindexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        .flags = flags,
     };
 }
 
+/* A name that is a literal of ours: in lower case, and not copied. */
 static void add(struct h2_lines *lines, struct slice name, struct slice value)
 {
-    add_field(lines, &(struct field){ .name = name, .value = value });
+    add_line(lines, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+/* Names without a token are put into lower case by nghttp2, which copies them. */
+static void add_field(struct h2_lines *lines, const struct field *field)
+{
+    bool known = field->token != FIELD_OTHER, unindexed = field->secret || is_fresh(field->token);
+    add_line(lines, known ? field_name_text(field->token) : field->name, field->value,
+             (uint8_t)((known ? NGHTTP2_NV_FLAG_NO_COPY_NAME : 0) |
+                       (unindexed ? NGHTTP2_NV_FLAG_NO_INDEX : 0)));
 }
 
 static void add_all(struct h2_lines *lines, const struct fields *fields)
@@ -347,7 +351,9 @@ static void add_status(struct h2_lines *lines, int status)
 {
     assert(status >= 100 && status <= 999);
     lines->count = 0;
-    snprintf(lines->status, sizeof lines->status, "%d", status);
+    lines->status[0] = (char)('0' + status / 100);
+    lines->status[1] = (char)('0' + status / 10 % 10);
+    lines->status[2] = (char)('0' + status % 10);
     add(lines, SLICE(":status"), slice_of(lines->status, 3));
 }
 

@@ -46,7 +46,7 @@ static void destroy(struct h2_client *h2_client)
     struct h2_channel *channel = h2_client->channel;
     assert(h2_client->client.trip == NULL && channel->trips > 0);
     h2_stream_free(&h2_client->stream);
-    free(h2_client);
+    spare_give(&channel->worker->small, h2_client);
     channel->trips--;
     channel->owner->room(channel);
 }
@@ -274,7 +274,7 @@ static const struct client_driver driver = {
 struct client *h2_channel_client(struct h2_channel *channel)
 {
     assert(h2_channel_has_room(channel));
-    struct h2_client *h2_client = calloc(1, sizeof *h2_client);
+    struct h2_client *h2_client = spare_take_zeroed(&channel->worker->small, sizeof *h2_client);
     if (h2_client == NULL)
         abort();
     h2_client->client.driver = &driver;

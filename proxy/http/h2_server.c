@@ -80,7 +80,7 @@ static void release(struct h2_service *service)
     assert(service->call == NULL && connection->services > 0);
     h2_stream_free(&service->stream);
     h2_service_count(service);
-    free(service);
+    spare_give(&worker_of(connection)->small, service);
     connection->services--;
     connection->since_ms = now_ms(connection);
     if (connection->services == 0 && connection->stream != NULL)
@@ -135,11 +135,11 @@ static struct h2_stream *on_begin(struct h2 *h2, int32_t id)
     (void)id;
     struct h2_connection *connection = thing_of(h2, struct h2_connection, h2);
     const struct limits *limits = limits_of(connection);
-    struct h2_service *service = calloc(1, sizeof *service);
-    struct call *call = service == NULL ? NULL
-                                        : call_new(worker_of(connection), &h2_caller, service);
+    struct worker *worker = worker_of(connection);
+    struct h2_service *service = spare_take_zeroed(&worker->small, sizeof *service);
+    struct call *call = service == NULL ? NULL : call_new(worker, &h2_caller, service);
     if (call == NULL) {
-        free(service);
+        spare_give(&worker->small, service);
         return NULL;
     }
     service->owner = connection;

@@ -32,12 +32,23 @@ static void add_all(struct bytes *out, const struct fields *fields)
         add(out, fields->at[i].name, fields->at[i].value);
 }
 
-static struct field *own(struct own_fields *fields, struct slice name, struct slice value)
+/* Our own fields, as HTTP/1 writes their names. */
+static void own(struct own_fields *fields, enum field_name token, struct slice value)
 {
-    assert(fields->count < OWN_FIELDS);
-    struct field *field = &fields->at[fields->count++];
-    *field = (struct field){ .name = name, .value = value };
-    return field;
+    static const struct slice names[FIELD_NAMES_COUNT] = {
+        [FIELD_CONNECTION] = SLICE_ROW("Connection"),
+        [FIELD_CONTENT_LENGTH] = SLICE_ROW("Content-Length"),
+        [FIELD_DATE] = SLICE_ROW("Date"),
+        [FIELD_EXPECT] = SLICE_ROW("Expect"),
+        [FIELD_SHUNT_MESSAGE_ID] = SLICE_ROW("Shunt-Message-Id"),
+        [FIELD_TE] = SLICE_ROW("TE"),
+        [FIELD_TRANSFER_ENCODING] = SLICE_ROW("Transfer-Encoding"),
+        [FIELD_UPGRADE] = SLICE_ROW("Upgrade"),
+        [FIELD_VIA] = SLICE_ROW("Via"),
+    };
+    assert(fields->count < OWN_FIELDS && names[token].len > 0);
+    fields->at[fields->count++] =
+        (struct field){ .name = names[token], .value = value, .token = token };
 }
 
 /* RFC 9110 §7.6.3. */
@@ -62,14 +73,14 @@ static struct slice digits_of(uint64_t number, unsigned base, char text[NUMBER_T
 static void own_length(struct own_fields *fields, const struct head *head)
 {
     if (head->framing == FRAMING_LENGTH)
-        own(fields, SLICE("Content-Length"), digits_of(head->length, 10, fields->length));
+        own(fields, FIELD_CONTENT_LENGTH, digits_of(head->length, 10, fields->length));
 }
 
 static void own_framing(struct own_fields *fields, const struct head *head)
 {
     own_length(fields, head);
     if (head->framing == FRAMING_CHUNKED)
-        own(fields, SLICE("Transfer-Encoding"), SLICE("chunked"));
+        own(fields, FIELD_TRANSFER_ENCODING, SLICE("chunked"));
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -78,16 +89,16 @@ void own_fields_of_request(const struct head *request, struct own_fields *fields
 {
     fields->count = 0;
     if (!request->no_via)
-        own(fields, SLICE("Via"), via_text(request));
+        own(fields, FIELD_VIA, via_text(request));
     if (request->upgrade.len > 0) {
-        own(fields, SLICE("Connection"), SLICE("Upgrade"));
-        own(fields, SLICE("Upgrade"), request->upgrade);
+        own(fields, FIELD_CONNECTION, SLICE("Upgrade"));
+        own(fields, FIELD_UPGRADE, request->upgrade);
     } else if (request->trailers_welcome) {
-        own(fields, SLICE("Connection"), SLICE("TE"));
-        own(fields, SLICE("TE"), SLICE("trailers"));
+        own(fields, FIELD_CONNECTION, SLICE("TE"));
+        own(fields, FIELD_TE, SLICE("trailers"));
     }
     if (request->expects)
-        own(fields, SLICE("Expect"), SLICE("100-continue"));
+        own(fields, FIELD_EXPECT, SLICE("100-continue"));
     own_framing(fields, request);
 }
 
@@ -95,11 +106,11 @@ void own_fields_of_h2_request(const struct head *request, struct own_fields *fie
 {
     fields->count = 0;
     if (!request->no_via)
-        own(fields, SLICE("via"), via_text(request));
+        own(fields, FIELD_VIA, via_text(request));
     if (request->trailers_welcome)
-        own(fields, SLICE("te"), SLICE("trailers"));
+        own(fields, FIELD_TE, SLICE("trailers"));
     if (request->expects)
-        own(fields, SLICE("expect"), SLICE("100-continue"));
+        own(fields, FIELD_EXPECT, SLICE("100-continue"));
     own_length(fields, request);
 }
 
@@ -200,12 +211,12 @@ static void own_connection(const struct head *response, const struct answer_term
                            struct own_fields *fields)
 {
     if (response->status == 101) {
-        own(fields, SLICE("Connection"), SLICE("Upgrade"));
-        own(fields, SLICE("Upgrade"), response->upgrade);
+        own(fields, FIELD_CONNECTION, SLICE("Upgrade"));
+        own(fields, FIELD_UPGRADE, response->upgrade);
     } else if (terms->close) {
-        own(fields, SLICE("Connection"), SLICE("close"));
+        own(fields, FIELD_CONNECTION, SLICE("close"));
     } else if (terms->keep_alive) {
-        own(fields, SLICE("Connection"), SLICE("keep-alive"));
+        own(fields, FIELD_CONNECTION, SLICE("keep-alive"));
     }
 }
 
@@ -216,11 +227,11 @@ static void own_origin(const struct head *response, const struct answer_terms *t
     const struct fields *given = &response->fields;
     fields->count = 0;
     if (fields_find(given, FIELD_DATE) == NULL)
-        own(fields, SLICE("Date"), terms->date);
+        own(fields, FIELD_DATE, terms->date);
     if (terms->forwarded)
-        own(fields, SLICE("Via"), via_text(response));
+        own(fields, FIELD_VIA, via_text(response));
     if (terms->message_id.len > 0 && fields_find(given, FIELD_SHUNT_MESSAGE_ID) == NULL)
-        own(fields, SLICE("Shunt-Message-Id"), terms->message_id)->token = FIELD_SHUNT_MESSAGE_ID;
+        own(fields, FIELD_SHUNT_MESSAGE_ID, terms->message_id);
 }
 
 static void own_fields_of_response(const struct head *response, const struct answer_terms *terms,
@@ -229,7 +240,7 @@ static void own_fields_of_response(const struct head *response, const struct ans
     own_origin(response, terms, fields);
     own_connection(response, terms, fields);
     if (response->framing == FRAMING_NONE && terms->has_body)
-        own(fields, SLICE("Content-Length"), SLICE("0"));
+        own(fields, FIELD_CONTENT_LENGTH, SLICE("0"));
     else if (response->framing != FRAMING_CHUNKED || terms->chunks)
         own_framing(fields, response);
 }

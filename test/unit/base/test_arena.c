@@ -87,11 +87,12 @@ static void large_things_get_blocks_of_their_own(void **state)
     arena_clear(&arena);
 }
 
-static void the_first_block_comes_from_spares_and_goes_back(void **state)
+static void the_first_blocks_come_from_spares_and_go_back(void **state)
 {
     (void)state;
-    struct spares spares = { 0 };
+    struct spares spares;
     struct arena arena;
+    spares_init(&spares, SPARE_BYTES);
     arena_init(&arena, 1 << 20);
     arena.spares = &spares;
     spare_give(&spares, malloc(SPARE_BYTES));
@@ -112,8 +113,9 @@ static void the_first_block_comes_from_spares_and_goes_back(void **state)
 static void spares_are_bounded(void **state)
 {
     (void)state;
-    struct spares spares = { 0 };
+    struct spares spares;
     int most = 0;
+    spares_init(&spares, SPARE_BYTES);
     for (unsigned i = 0; i < 10000; i++) {
         spare_give(&spares, malloc(SPARE_BYTES));
         most = spares.count > most ? spares.count : most;
@@ -132,7 +134,7 @@ static void spares_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_block_comes_from_spares_and_goes_back),
+        cmocka_unit_test(the_first_blocks_come_from_spares_and_go_back),
         cmocka_unit_test(spares_are_bounded),
         cmocka_unit_test(memory_is_aligned_zeroed_and_apart),
         cmocka_unit_test(the_cap_holds_to_the_byte),

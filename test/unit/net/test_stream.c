@@ -162,6 +162,7 @@ static uint64_t now_ms(void *context)
 static int set_up(void **state)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
+    spares_init(&bench->worker.spares, SPARE_BYTES);
     list_init(&bench->worker.tasks);
     bench->worker.net = &bench->net;
     bench->worker.clock = (struct clock){ .monotonic_ms = now_ms, .context = &bench->worker };

@@ -31,6 +31,7 @@ static inline void turning_start(struct turning *turning)
     uv_loop_init(&turning->loop);
     uv_timer_init(&turning->loop, &turning->tick);
     uv_timer_start(&turning->tick, turning_tick, 5, 5);
+    spares_init(&turning->worker.spares, SPARE_BYTES);
     list_init(&turning->worker.tasks);
     turning->worker.net = net_uv_new(&turning->loop);
 }
