@@ -7,16 +7,11 @@
  * Input: how long a read is (0: all at once), then the bytes of the connection.
  *
  * libFuzzer: -max_len=1024 */
-#include "test/fuzz/h2_peer.h"
+#include "http/h2_server.h"
 #include "test/fuzz/strict_http.h"
+#include "test/fuzz/whole_worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const char config[] =
-    "service = \"t\"; unmatched = \"refuse\";\n"
-    "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; } );\n"
-    "upstreams = ( { name = \"up\"; endpoints = ( \"10.0.0.1:80\" ); } );\n"
-    "routes = ( { name = \"all\"; style = \"sync\"; sync = { upstream = \"up\"; }; } );\n";
 
 /* --- whether two messages are the same -------------------------------------------------------- */
 
@@ -115,9 +110,7 @@ static void serve(struct pipes *pipes, struct slice *sent)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct pipes *pipes;
-    if (pipes == NULL)
-        pipes = pipes_new(config);
+    struct pipes *pipes = relaying_worker();
     if (size < 2)
         return -1;
     struct slice sent = slice_of(data + 1, size - 1), bytes = sent;

@@ -7,18 +7,12 @@
  * then its bytes.
  *
  * libFuzzer: -max_len=1024 */
-#include "test/fuzz/h2_peer.h"
 #include "test/fuzz/strict_http.h"
+#include "test/fuzz/whole_worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum how { HOW_HEAD = 1, HOW_OLD = 2, HOW_RESET = 4 };
-
-static const char config[] =
-    "service = \"t\"; unmatched = \"refuse\";\n"
-    "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; } );\n"
-    "upstreams = ( { name = \"up\"; endpoints = ( \"10.0.0.1:80\" ); } );\n"
-    "routes = ( { name = \"all\"; style = \"sync\"; sync = { upstream = \"up\"; }; } );\n";
 
 static bool is_ours(struct slice name)
 {
@@ -83,9 +77,7 @@ static void answer_in_pieces(struct pipe *upstream, struct slice bytes, size_t s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct pipes *pipes;
-    if (pipes == NULL)
-        pipes = pipes_new(config);
+    struct pipes *pipes = relaying_worker();
     if (size < 3)
         return -1;
     unsigned how = data[1];

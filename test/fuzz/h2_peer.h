@@ -5,7 +5,7 @@
 #define TEST_FUZZ_H2_PEER_H
 
 #include "http/h2_server.h"
-#include "test/unit/http/pipes.h"
+#include "test/fuzz/whole_worker.h"
 
 struct line {
     const char *name, *value;
@@ -31,11 +31,6 @@ static inline struct slice next_bytes(struct peer *peer, size_t len)
     struct slice bytes = slice_of(peer->at, len < left ? len : left);
     peer->at += bytes.len;
     return bytes;
-}
-
-static inline bool is_there(const struct pipe *pipe)
-{
-    return pipe != NULL && !pipe->closed && !pipe->closing && !pipe->stream.opening;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -188,28 +183,6 @@ static inline void check_memory(const struct pipes *pipes)
             }
         }
     }
-}
-
-/* Everybody hangs up; no call, pipe or connection is left for the next input. */
-static inline void end_all(struct pipes *pipes)
-{
-    for (unsigned i = 0; i < pipes->count; i++) {
-        if (!pipes->made[i]->closed)
-            break_pipe(pipes->made[i], -104);
-    }
-    pass(pipes, 40000);
-    for (unsigned i = 0; i < pipes->count; i++) {
-        if (!pipes->made[i]->closed)
-            break_pipe(pipes->made[i], -104);
-    }
-    turn(pipes);
-    assert(list_empty(&pipes->worker.calls));
-    for (unsigned i = 0; i < pipes->count; i++) {
-        assert(pipes->made[i]->closed);
-        bytes_free(&pipes->made[i]->said);
-        free(pipes->made[i]);
-    }
-    pipes->count = 0;
 }
 
 /* Follows the input; each command is one of `commands`, and can make many calls dial again. */
