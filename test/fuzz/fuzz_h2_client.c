@@ -7,6 +7,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Calls are what an input costs most. So many share both connections, wait in line and fail;
+ * inputs with more were slower, and found no more in the same time. */
+enum { MOST_ASKED = 12 };
+
 static const char config[] =
     "service = \"t\";\n"
     "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; host = \"inventory:8080\"; } "
@@ -60,6 +64,9 @@ static void client_asks(struct peer *peer)
         "Content-Type: application/grpc\r\nExpect: 100-continue\r\n\r\n",
     };
     uint8_t which = next_byte(peer);
+    if (peer->asked == MOST_ASKED)
+        return;
+    peer->asked++;
     struct pipe *client = which & 128 ? some_client(peer) : accept_client(peer->pipes);
     if (is_there(client) && client->reading)
         say(client, requests[(which & 127) % 5]);

@@ -18,6 +18,7 @@ struct peer {
     struct bytes frames;
     const struct line *lines;
     unsigned count, usual; /* the first of them make a whole message */
+    unsigned asked;        /* how often a client has asked for something */
 };
 
 static inline uint8_t next_byte(struct peer *peer)
