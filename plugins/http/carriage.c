@@ -12,6 +12,8 @@
 
 #include <assert.h>
 
+#include "http/websocket.h"
+
 enum {
     EXPECT_MS = 1000,
     FIRST_WINDOW = 32 * 1024, /* of a body of which nothing has left yet */
@@ -324,13 +326,13 @@ static void on_fail(struct trip *trip, enum trip_failure failure, bool reused, c
     static const enum reason failures[] = {
         [TRIP_LOST] = REASON_connection_lost,   [TRIP_CUT] = REASON_connection_lost,
         [TRIP_BAD] = REASON_bad_response,       [TRIP_BROKEN] = REASON_response_broken,
-        [TRIP_REFUSED] = REASON_stream_refused,
+        [TRIP_REFUSED] = REASON_stream_refused, [TRIP_UNABLE] = REASON_websocket_unsupported,
     };
     struct carriage *carriage = carriage_of(trip);
     bool refused = failure == TRIP_REFUSED;
     bool repeatable = refused ||
                       (failure == TRIP_LOST && reused && is_idempotent(trip->request->method));
-    carriage->maybe_begun |= !refused;
+    carriage->maybe_begun |= !refused && failure != TRIP_UNABLE;
     if (repeatable && !carriage->replayed && !carriage->streaming)
         replay(carriage);
     else
@@ -357,12 +359,26 @@ struct slice carriage_authority(const struct head *request, const struct plan *p
     return slice_text(plan->upstream->endpoints[0]);
 }
 
+/* Of upgrades HTTP/2 has none but the WebSocket's (RFC 9113 §8.6, RFC 8441). */
+static enum reason refuse_upgrade(struct call *call)
+{
+    const struct upstream_settings *upstream = call->plan.upstream;
+    if (upstream == NULL || !upstream->h2 || call->request.upgrade.len == 0)
+        return REASON_none;
+    if (!websocket_wanted(&call->request))
+        return REASON_upgrade_refused;
+    if (websocket_complete(&call->request))
+        return REASON_none;
+    call->detail = SLICE("a WebSocket is asked for by GET, with one Sec-WebSocket-Key");
+    return REASON_bad_request;
+}
+
 int carriage_begin(struct attempt *attempt)
 {
     struct call *call = attempt->call;
-    const struct upstream_settings *upstream = attempt->plan->upstream;
-    if (upstream != NULL && upstream->h2 && call->request.upgrade.len > 0)
-        return -(int)REASON_upgrade_refused; /* HTTP/2 has none (RFC 9113 §8.6) */
+    enum reason refused = refuse_upgrade(call);
+    if (refused != REASON_none)
+        return -(int)refused;
     struct carriage *carriage = arena_try(&call->arena, sizeof *carriage);
     if (carriage == NULL)
         return -(int)REASON_overloaded;

@@ -26,11 +26,12 @@ struct client;
 struct trip;
 
 enum trip_failure {
-    TRIP_LOST,   /* the connection ended before any byte of an answer */
-    TRIP_CUT,    /* it ended within the head of the answer */
-    TRIP_BAD,    /* the answer is malformed or too large */
-    TRIP_BROKEN, /* it ended, or became malformed, behind the answer's head */
-    TRIP_REFUSED /* the upstream has surely not begun on it, or says so (RFC 9113 §8.7) */
+    TRIP_LOST,    /* the connection ended before any byte of an answer */
+    TRIP_CUT,     /* it ended within the head of the answer */
+    TRIP_BAD,     /* the answer is malformed or too large */
+    TRIP_BROKEN,  /* it ended, or became malformed, behind the answer's head */
+    TRIP_REFUSED, /* the upstream has surely not begun on it, or says so (RFC 9113 §8.7) */
+    TRIP_UNABLE   /* the upstream says that it takes no such request, which has not left us */
 };
 
 struct trip_events {

@@ -246,6 +246,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             count_nuisance(h2, H2_RESETS, 1);
         break;
     case NGHTTP2_SETTINGS:
+        h2->settled |= !acknowledges;
         count_nuisance(h2, H2_SETTINGS, !acknowledges);
         break;
     case NGHTTP2_PING:
@@ -399,6 +400,12 @@ uint32_t h2_peer_streams(const struct h2 *h2)
 {
     return nghttp2_session_get_remote_settings(h2->session,
                                                NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+bool h2_peer_connects(const struct h2 *h2)
+{
+    return nghttp2_session_get_remote_settings(h2->session,
+                                               NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 void h2_ping(struct h2 *h2)

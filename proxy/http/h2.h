@@ -97,6 +97,7 @@ struct h2 {
     int32_t excused[H2_EXCUSED];
     unsigned excuses;
     struct h2_allowance used[H2_NUISANCES];
+    bool settled;   /* the peer's settings have come */
     bool receiving; /* in h2_receive */
     bool broken;    /* h2_break: nothing more is read */
     bool finished;  /* was told */
@@ -125,6 +126,8 @@ void h2_break(struct h2 *h2, uint32_t error);
 
 /* How many streams the peer allows at a time. */
 uint32_t h2_peer_streams(const struct h2 *h2);
+/* Whether it takes extended CONNECTs (RFC 8441 §3); known once h2->settled. */
+bool h2_peer_connects(const struct h2 *h2);
 void h2_ping(struct h2 *h2);
 
 /* Sends a block that was put into h2->lines: an interim one, or an answer's head. `ends`:

@@ -7,6 +7,7 @@
 #include "http/body.h"
 #include "http/reading.h"
 #include "http/target.h"
+#include "http/websocket.h"
 
 /* --- gathering -------------------------------------------------------------------------------- */
 
@@ -357,17 +358,30 @@ static void add_status(struct h2_lines *lines, int status)
     add(lines, SLICE(":status"), slice_of(lines->status, 3));
 }
 
+/* A WebSocket, which HTTP/2 asks for by an extended CONNECT (RFC 8441 §5). */
+static void add_protocol(struct h2_lines *lines, const struct head *request)
+{
+    assert(websocket_complete(request));
+    add(lines, SLICE(":protocol"), SLICE("websocket"));
+}
+
 void h2_lines_request(struct h2_lines *lines, const struct head *request, struct slice authority)
 {
     assert(request->framing != FRAMING_TUNNEL && request->path.len > 0);
+    bool upgrade = request->upgrade.len > 0;
     lines->count = 0;
     lines->target.len = 0;
     target_write(request, &lines->target);
-    add(lines, SLICE(":method"), request->method);
+    add(lines, SLICE(":method"), upgrade ? SLICE("CONNECT") : request->method);
+    if (upgrade)
+        add_protocol(lines, request);
     add(lines, SLICE(":scheme"), SLICE("http"));
     add(lines, SLICE(":authority"), authority);
     add(lines, SLICE(":path"), bytes_slice(&lines->target));
-    add_all(lines, &request->fields);
+    for (uint32_t i = 0; i < request->fields.count; i++) {
+        if (!upgrade || !websocket_is_handshake(request->fields.at[i].name))
+            add_field(lines, &request->fields.at[i]);
+    }
     own_fields_of_h2_request(request, &lines->own);
     add_own(lines);
 }

@@ -1,8 +1,9 @@
 /* See h2_client.h.
  *
  * Happy path: a trip's head becomes a block, its body waits for the stream's window, the answer's
- * blocks and DATA are told as they come. Failures: what is malformed resets the stream; a stream
- * or a connection that ends too early fails its trips by how far their answers had come.
+ * blocks and DATA are told as they come; a WebSocket that the upstream accepts is a tunnel from then
+ * on. Failures: what is malformed resets the stream; a stream or a connection that ends too early
+ * fails its trips by how far their answers had come.
  */
 #include "http/h2_client.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #include "core/snapshot.h"
+#include "http/websocket.h"
 #include "observe/observe.h"
 
 enum {
@@ -19,10 +21,11 @@ enum {
 };
 
 struct h2_client {
-    struct link link; /* in channel->refused */
+    struct link link; /* in channel->waiting, or ->refused */
     struct client client;
     struct h2_channel *channel;
     struct h2_stream stream;
+    bool unable; /* refused for what the upstream's SETTINGS say */
     uint64_t since_ms;
     size_t held; /* counted in the trip's budget: what the upstream may send ahead */
 };
@@ -90,10 +93,20 @@ static void on_no_answer(struct timer *timer)
     stream_fail(channel->stream, -ETIMEDOUT);
 }
 
+static void refuse(struct h2_client *h2_client)
+{
+    struct h2_channel *channel = h2_client->channel;
+    list_leave(&h2_client->link);
+    list_append(&channel->refused, &h2_client->link);
+    worker_defer(channel->worker, &channel->refusing);
+}
+
 static void drop(struct client *client)
 {
     struct h2_client *h2_client = of_client(client);
     part(h2_client);
+    if (link_joined(&h2_client->link))
+        refuse(h2_client);
     h2_ignore(&h2_client->stream);
     h2_reset(&h2_client->stream, NGHTTP2_CANCEL);
     look_for_life(h2_client->channel, h2_client->since_ms);
@@ -110,6 +123,17 @@ static void on_interim(struct h2_client *h2_client, struct trip *trip)
         trip->events->interim(trip, &trip->response);
 }
 
+/* 2xx to an extended CONNECT: RFC 8441 §5. */
+static bool switch_protocols(struct h2_client *h2_client, struct trip *trip)
+{
+    if (websocket_accept(trip->request, &trip->response, trip->arena) != 0) {
+        fail(h2_client, TRIP_BAD, "the answer's head is too large");
+        return false;
+    }
+    h2_client->stream.both_ways = trip->tunnel = true;
+    return true;
+}
+
 static void on_head(struct h2_stream *stream, bool ends)
 {
     struct h2_client *h2_client = of_stream(stream);
@@ -124,24 +148,61 @@ static void on_head(struct h2_stream *stream, bool ends)
         on_interim(h2_client, trip);
         return;
     }
+    if (trip->request->upgrade.len > 0 && trip->response.status / 100 == 2 &&
+        !switch_protocols(h2_client, trip))
+        return;
     trip->begun = trip->answering = true;
     trip->events->head(trip, &trip->response);
 }
 
+/* Whether the body keeps to the length that its head gave. nghttp2 sees to that too, but not where
+ * it has sent a CONNECT, though what is no tunnel is an answer like any other. */
+static bool has_length(const struct h2_stream *stream, const struct trip *trip, bool whole)
+{
+    const struct head *response = &trip->response;
+    if (response->framing != FRAMING_LENGTH ||
+        !response_has_body(trip->request->method, response->status))
+        return true;
+    return whole ? stream->content == response->length : stream->content <= response->length;
+}
+
 static void on_data(struct h2_stream *stream, struct slice bytes)
 {
-    struct trip *trip = of_stream(stream)->client.trip;
+    struct h2_client *h2_client = of_stream(stream);
+    struct trip *trip = h2_client->client.trip;
     assert(trip != NULL && trip->answering);
+    if (!has_length(stream, trip, false)) {
+        fail(h2_client, TRIP_BROKEN, "the body is longer than its length");
+        return;
+    }
     trip->window += bytes.len;
     trip->events->body(trip, bytes);
+}
+
+/* The upstream's half of a tunnel has ended; ours may go on, and what waits of it goes out in any
+ * case. */
+static void end_half(struct h2_client *h2_client, struct trip *trip)
+{
+    trip->half = true;
+    if (h2_client->stream.ended)
+        finish(h2_client, &(struct fields){ 0 });
+    else
+        trip->events->half_end(trip);
 }
 
 static void on_end(struct h2_stream *stream, bool trailing)
 {
     struct h2_client *h2_client = of_stream(stream);
+    struct trip *trip = h2_client->client.trip;
     struct fields trailers = { 0 };
-    if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
+    if (trailing && trip->tunnel)
+        fail(h2_client, TRIP_BROKEN, "a tunnel has no trailers");
+    else if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
         fail(h2_client, TRIP_BROKEN, stream->block.why);
+    else if (!has_length(stream, trip, true))
+        fail(h2_client, TRIP_BROKEN, "the body is shorter than its length");
+    else if (trip->tunnel)
+        end_half(h2_client, trip);
     else
         finish(h2_client, &trailers);
 }
@@ -170,7 +231,9 @@ static void on_closed(struct h2_stream *stream, uint32_t error)
     struct h2_client *h2_client = of_stream(stream);
     struct trip *trip = h2_client->client.trip;
     bool malformed = stream->forced || h2_client->channel->malformed;
-    if (trip != NULL)
+    if (trip != NULL && trip->half && trip->sent && error == NGHTTP2_NO_ERROR)
+        finish(h2_client, &(struct fields){ 0 });
+    else if (trip != NULL)
         fail(h2_client, failure_of(trip, malformed, error),
              malformed                        ? "the answer is malformed"
              : error == NGHTTP2_CONNECT_ERROR ? "the upstream closed the connection"
@@ -210,9 +273,37 @@ static void on_refusing(struct task *task)
     list_each_leaving (&channel->refused, link) {
         struct h2_client *h2_client = thing_of(link, struct h2_client, link);
         list_leave(&h2_client->link);
-        if (h2_client->client.trip != NULL)
+        if (h2_client->client.trip != NULL && h2_client->unable)
+            fail(h2_client, TRIP_UNABLE, "it does not enable the extended CONNECT");
+        else if (h2_client->client.trip != NULL)
             fail(h2_client, TRIP_REFUSED, "the connection takes no more");
         destroy(h2_client);
+    }
+}
+
+static void begin(struct h2_client *h2_client)
+{
+    struct h2_channel *channel = h2_client->channel;
+    const struct trip *trip = h2_client->client.trip;
+    bool upgrade = trip->request->upgrade.len > 0, there = channel->stream != NULL;
+    h2_client->unable = there && upgrade && !h2_peer_connects(&channel->h2);
+    if (!there || h2_client->unable) {
+        refuse(h2_client);
+        return;
+    }
+    h2_lines_request(&channel->h2.lines, trip->request, trip->authority);
+    bool ends = trip->request->framing == FRAMING_NONE && !upgrade;
+    if (h2_ask(&channel->h2, &h2_client->stream, ends) != 0) {
+        channel->leaving = true;
+        refuse(h2_client);
+    }
+}
+
+static void begin_waiting(struct h2_channel *channel)
+{
+    list_each_leaving (&channel->waiting, link) {
+        list_leave(link);
+        begin(thing_of(link, struct h2_client, link));
     }
 }
 
@@ -225,13 +316,10 @@ static void start(struct client *client)
     channel->reused = true;
     h2_client->since_ms = worker_now_ms(channel->worker);
     h2_block_start(&h2_client->stream.block, trip->arena, trip->fields_max, trip->head_max);
-    h2_lines_request(&channel->h2.lines, trip->request, trip->authority);
-    if (channel->stream == NULL ||
-        h2_ask(&channel->h2, &h2_client->stream, trip->request->framing == FRAMING_NONE) != 0) {
-        channel->leaving = true;
-        list_append(&channel->refused, &h2_client->link);
-        worker_defer(channel->worker, &channel->refusing);
-    }
+    if (trip->request->upgrade.len > 0 && channel->stream != NULL && !channel->h2.settled)
+        list_append(&channel->waiting, &h2_client->link);
+    else
+        begin(h2_client);
 }
 
 static void body(struct client *client, struct slice bytes)
@@ -316,6 +404,8 @@ static void on_read(struct stream *stream, struct slice bytes)
     channel->heard_ms = worker_now_ms(channel->worker);
     worker_timer_stop(channel->worker, &channel->answer);
     h2_receive(&channel->h2, bytes);
+    if (channel->h2.settled)
+        begin_waiting(channel);
 }
 
 static void on_eof(struct stream *stream)
@@ -336,6 +426,7 @@ static void on_close(struct stream *stream, int error)
     worker_timer_stop(channel->worker, &channel->answer);
     if (channel->opened)
         h2_close(&channel->h2);
+    begin_waiting(channel); /* and is refused */
     list_leave(&channel->refusing.link);
     on_refusing(&channel->refusing);
     assert(channel->trips == 0);
@@ -360,6 +451,7 @@ int h2_channel_dial(struct h2_channel *channel, struct worker *worker,
     channel->block_bytes = block_bytes;
     channel->answer.on_timer = on_no_answer;
     channel->refusing.run = on_refusing;
+    list_init(&channel->waiting);
     list_init(&channel->refused);
     channel->stream = stream_dial(worker, address, timeout_ms, &stream_events, channel, &error);
     return channel->stream != NULL ? 0 : error;

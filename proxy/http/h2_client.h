@@ -4,7 +4,8 @@
  *   h2_channel_dial ─▶ owner->opened ─▶ h2_channel_client … client_start ─▶ trip ─▶ owner->room …
  *   and at last, from wherever: owner->closed, after which its owner frees it.
  *
- * A client is freed when its trip is over. An upstream that says GOAWAY keeps the trips that it
+ * A WebSocket is asked for once the upstream has said in its SETTINGS whether it may be (RFC 8441);
+ * until then its trip waits. A client is freed when its trip is over. An upstream that says GOAWAY keeps the trips that it
  * has begun on, and refuses the rest, which may be sent again. One that has died without a word
  * is found out as soon as a trip is dropped that it never answered: a PING that stays without an
  * answer ends the channel.
@@ -38,6 +39,7 @@ struct h2_channel {
     bool reused;         /* has made a trip */
     uint64_t heard_ms;   /* when something last came */
     struct timer answer; /* to a PING */
+    struct list waiting; /* of struct h2_client: for the upstream's SETTINGS */
     struct list refused; /* of struct h2_client: trips that could not even begin */
     struct task refusing;
 };

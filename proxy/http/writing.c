@@ -149,6 +149,7 @@ static const char *phrase_of(int status)
         int status;
         char phrase[36];
     } rows[] = {
+        { 101, "Switching Protocols" },
         { 200, "OK" },
         { 201, "Created" },
         { 202, "Accepted" },

@@ -247,14 +247,19 @@ async def echo(connection):
         await connection.send(message)
 
 
-@pytest.fixture(scope="module")
-def web_socket():
-    """The URL of a sidecar with an echo behind it."""
+@pytest.fixture(scope="module", params=["http1", "http2"])
+def web_socket(request):
+    """The URL of a sidecar with an echo behind it, at once or beyond a second sidecar that is called by HTTP/2."""
+    sidecars, folder = [], fresh_folder("e2e", "ws-" + request.param)
     with websocket_server(echo, subprotocols=["tea", "coffee"], max_size=None) as port:
-        listen = free_port()
-        sidecar = Shunt("ws", fresh_folder("e2e", "ws"), CONFIG % (listen, "", port, "1s")).start()
-        yield f"ws://127.0.0.1:{listen}/room?x=1"
-        sidecar.stop()
+        for protocol in ["http1"] if request.param == "http1" else ["http1", "h2"]:
+            listen = free_port()
+            config = (CONFIG % (listen, "", port, "1s")).replace("endpoints", f'protocol = "{protocol}"; endpoints')
+            sidecars.append(Shunt("ws-" + protocol, folder, config).start())
+            port = listen
+        yield f"ws://127.0.0.1:{port}/room?x=1"
+        for sidecar in sidecars:
+            sidecar.stop()
 
 
 def over(url, talk, **settings):

@@ -63,13 +63,16 @@ static void client_asks(struct peer *peer)
         "POST /a HTTP/1.1\r\nHost: inventory\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/grpc\r\nExpect: 100-continue\r\n\r\n",
     };
+    static const char web_socket[] =
+        "GET /a HTTP/1.1\r\nHost: inventory\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     uint8_t which = next_byte(peer);
     if (peer->asked == MOST_ASKED)
         return;
     peer->asked++;
     struct pipe *client = which & 128 ? some_client(peer) : accept_client(peer->pipes);
     if (is_there(client) && client->reading)
-        say(client, requests[(which & 127) % 5]);
+        say(client, which & 64 ? web_socket : requests[(which & 63) % 5]);
 }
 
 static void client_sends(struct peer *peer)
@@ -107,7 +110,8 @@ static void upstream_opens(struct peer *peer)
     }
     if (peer->pipe != NULL && !peer->pipe->closing && peer->pipe->stream.opening)
         open_pipe(peer->pipe);
-    put_frame(peer, 4, 0, 0, slice_of(NULL, 0));
+    static const uint8_t takes_web_sockets[] = { 0, 8, 0, 0, 0, 1 };
+    put_frame(peer, 4, 0, 0, slice_of(takes_web_sockets, sizeof takes_web_sockets));
 }
 
 static void (*const commands[])(struct peer *) = {

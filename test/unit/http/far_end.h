@@ -122,7 +122,8 @@ static inline const char *told(struct far_end *end)
     return (const char *)end->transcript.at;
 }
 
-/* `greedy`: opens windows again as it reads. `streams`: the most that it takes, for a server. */
+/* `greedy`: opens windows again as it reads. `streams`: the most that it takes, for a server, which
+ * takes extended CONNECTs too. */
 static inline struct far_end *far_new(struct pipe *pipe, bool server, bool greedy, uint32_t streams)
 {
     struct far_end *end = calloc(1, sizeof *end);
@@ -137,8 +138,11 @@ static inline struct far_end *far_new(struct pipe *pipe, bool server, bool greed
     nghttp2_option_set_no_auto_window_update(option, !greedy);
     bad = server ? nghttp2_session_server_new2(&end->session, callbacks, end, option)
                  : nghttp2_session_client_new2(&end->session, callbacks, end, option);
-    const nghttp2_settings_entry most = { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams };
-    bad |= nghttp2_submit_settings(end->session, 0, &most, server ? 1 : 0);
+    const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
+    };
+    bad |= nghttp2_submit_settings(end->session, 0, settings, server ? 2 : 0);
     assert(bad == 0);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);

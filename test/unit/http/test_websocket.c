@@ -1,7 +1,8 @@
-/* WebSockets that come by HTTP/2 (RFC 8441): the key and its answer, and whole exchanges to read as
- * transcripts. */
+/* WebSockets that come or go by HTTP/2 (RFC 8441): the key and its answer, and whole exchanges to
+ * read as transcripts. */
 #include "far_end.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -50,6 +51,10 @@ static void the_example_of_the_rfc(void **state)
     websocket_answer(&answer);
     assert_int_equal(answer.status, 200);
     assert_int_equal(answer.fields.count, 0);
+    request.method = SLICE("GET");
+    assert_int_equal(websocket_accept(&request, &answer, &arena), 0);
+    assert_int_equal(answer.status, 101);
+    assert_true(websocket_accepted(&request, &answer));
     arena_clear(&arena);
 }
 
@@ -198,7 +203,6 @@ static void what_cannot_be(void **state)
         const char *ask, *status;
         bool ends;
     } rows[] = {
-        { ASK("/h2"), "501", false }, /* that upstream has no upgrade */
         { ":method=CONNECT :protocol=tea :scheme=http :authority=up :path=/", "501", false },
         { ASK("/"), "400", true },
         { ASK("/") " content-length=3", "400", false },
@@ -220,6 +224,236 @@ static void what_cannot_be(void **state)
     }
 }
 
+/* --- towards an upstream of HTTP/2 ------------------------------------------------------------ */
+
+#define UPGRADE                                                                         \
+    "GET /h2?x=1 HTTP/1.1\r\nHost: up\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" \
+    "Sec-WebSocket-Version: 13\r\n"
+#define UPGRADE_WITH_KEY UPGRADE "Sec-WebSocket-Key: " KEY "\r\n\r\n"
+#define CONNECT                                                                            \
+    "head 1 :method=CONNECT :protocol=websocket :scheme=http :authority=up :path=/h2?x=1 " \
+    "sec-websocket-version=13"
+
+struct ascent {
+    struct pipes *pipes;
+    struct pipe *client, *pipe;
+    struct far_end *upstream;
+};
+
+/* A client of HTTP/1.1 has asked; the upstream's connection is open, and it has said nothing. */
+static struct ascent unsettled(const char *request)
+{
+    struct pipes *pipes = pipes_new(config);
+    struct ascent ascent = { pipes, accept_client(pipes), NULL, NULL };
+    say(ascent.client, request);
+    ascent.pipe = dialled(pipes, 0);
+    assert_non_null(ascent.pipe);
+    open_pipe(ascent.pipe);
+    return ascent;
+}
+
+static struct ascent connected(void)
+{
+    struct ascent ascent = unsettled(UPGRADE_WITH_KEY);
+    ascent.upstream = far_new(ascent.pipe, true, true, 100);
+    assert_string_equal(told(ascent.upstream), CONNECT);
+    return ascent;
+}
+
+static struct ascent switched(void)
+{
+    struct ascent ascent = connected();
+    far_head(ascent.upstream, 1, ":status=200 sec-websocket-protocol=tea", false);
+    far_pump(ascent.upstream);
+    const char *answer = heard(ascent.client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 101 Switching Protocols\r\n", 34), 0);
+    assert_non_null(strstr(answer, "\r\nSec-WebSocket-Accept: " ACCEPT "\r\n"));
+    assert_non_null(strstr(answer, "\r\nsec-websocket-protocol: tea\r\n"));
+    assert_non_null(strstr(answer, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"));
+    assert_null(strstr(answer, "ontent-"));
+    return ascent;
+}
+
+static void rest(struct ascent *ascent)
+{
+    assert_true(list_empty(&ascent->pipes->worker.calls));
+    if (ascent->upstream != NULL)
+        far_free(ascent->upstream);
+    pipes_free(ascent->pipes);
+}
+
+static void a_conversation_by_http2(void **state)
+{
+    (void)state;
+    struct ascent ascent = switched();
+    say(ascent.client, "\x81hello");
+    assert_string_equal(told(ascent.upstream), "data 1 \x81hello");
+    for (int i = 0; i < 3000; i++) /* small pieces are no nuisance here */
+        far_body(ascent.upstream, 1, SLICE("a"), false);
+    assert_int_equal(strlen(heard(ascent.client)), 3000);
+    pass(ascent.pipes, 50000); /* no limit of bodies is a tunnel's */
+    far_body(ascent.upstream, 1, SLICE("bye"), true);
+    assert_string_equal(heard(ascent.client), "bye");
+    assert_true(ascent.client->ended && !ascent.client->closing);
+    say(ascent.client, "bye");
+    assert_string_equal(told(ascent.upstream), "data 1 bye");
+    hang_up(ascent.client);
+    assert_string_equal(told(ascent.upstream), "data 1 end");
+    assert_true(ascent.client->closed && !ascent.client->reset);
+    rest(&ascent);
+}
+
+static void the_client_may_end_first(void **state)
+{
+    (void)state;
+    struct ascent ascent = switched();
+    hang_up(ascent.client);
+    assert_string_equal(told(ascent.upstream), "data 1 end");
+    far_body(ascent.upstream, 1, SLICE("late"), true);
+    assert_string_equal(heard(ascent.client), "late");
+    assert_true(ascent.client->closed && !ascent.client->reset);
+    rest(&ascent);
+}
+
+static void either_side_may_break_off(void **state)
+{
+    (void)state;
+    struct ascent ascent = switched();
+    break_pipe(ascent.client, -ECONNRESET);
+    assert_string_equal(told(ascent.upstream), "ping | reset 1 8");
+    rest(&ascent);
+    ascent = switched();
+    far_reset(ascent.upstream, 1, NGHTTP2_CANCEL);
+    assert_true(ascent.client->reset);
+    rest(&ascent);
+    ascent = switched(); /* a tunnel has DATA only: RFC 9113 §8.5 */
+    far_head(ascent.upstream, 1, "x-t=v", true);
+    assert_string_equal(told(ascent.upstream), "reset 1 8");
+    assert_true(ascent.client->reset);
+    rest(&ascent);
+}
+
+/* Whether a WebSocket may be asked for, the upstream's SETTINGS say. */
+static void nothing_is_asked_before_it_may(void **state)
+{
+    (void)state;
+    static const uint8_t settings[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0 };
+    struct ascent ascent = unsettled(UPGRADE_WITH_KEY);
+    say_bytes(ascent.pipe, slice_of(settings, sizeof settings));
+    const char *answer = heard(ascent.client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 502 ", 13), 0);
+    assert_non_null(strstr(answer, "\"reason\":\"websocket_unsupported\""));
+    assert_non_null(strstr(answer, "\"executed\":\"no\""));
+    say(ascent.client, UPGRADE_WITH_KEY); /* now it is known */
+    assert_non_null(strstr(heard(ascent.client), "websocket_unsupported"));
+    say(ascent.client, "GET /h2 HTTP/1.1\r\nHost: up\r\n\r\n"); /* and other calls go on */
+    assert_int_equal(ascent.pipes->dialled, 1);
+    break_pipe(ascent.client, -ECONNRESET);
+    rest(&ascent);
+}
+
+static void while_it_waits_for_that(void **state)
+{
+    (void)state;
+    struct ascent ascent = unsettled(UPGRADE_WITH_KEY);
+    break_pipe(ascent.client, -ECONNRESET); /* the client goes */
+    ascent.upstream = far_new(ascent.pipe, true, true, 100);
+    assert_string_equal(told(ascent.upstream), "ping");
+    rest(&ascent);
+    ascent = unsettled(UPGRADE_WITH_KEY);
+    break_pipe(ascent.pipe, -ECONNRESET); /* the upstream goes, and another one is there */
+    ascent.pipe = dialled(ascent.pipes, 1);
+    assert_non_null(ascent.pipe);
+    open_pipe(ascent.pipe);
+    ascent.upstream = far_new(ascent.pipe, true, true, 100);
+    assert_string_equal(told(ascent.upstream), CONNECT);
+    break_pipe(ascent.client, -ECONNRESET);
+    rest(&ascent);
+}
+
+static void the_upstream_may_refuse(void **state)
+{
+    (void)state;
+    struct ascent ascent = connected();
+    far_head(ascent.upstream, 1, ":status=403 content-length=2", false);
+    far_body(ascent.upstream, 1, SLICE("no"), true);
+    const char *answer = heard(ascent.client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 403 Forbidden\r\n", 24), 0);
+    assert_non_null(strstr(answer, "\r\n\r\nno"));
+    assert_string_equal(told(ascent.upstream), "data 1 end");
+    assert_false(ascent.client->closing);
+    rest(&ascent);
+}
+
+/* A refusal is an answer like any other, whose body has to be as long as it says. */
+static void a_refusal_that_is_malformed(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = { "no", "no way", "" };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct ascent ascent = connected();
+        bool none = bodies[i][0] == '\0';
+        far_head(ascent.upstream, 1, ":status=403 content-length=4", none);
+        if (!none)
+            far_body(ascent.upstream, 1, slice_text(bodies[i]), true);
+        far_pump(ascent.upstream);
+        const char *answer = heard(ascent.client);
+        assert_int_equal(strncmp(answer, "HTTP/1.1 403 Forbidden\r\n", 24), 0);
+        assert_true(strlen(strstr(answer, "\r\n\r\n") + 4) < 4);
+        assert_true(ascent.client->ended || ascent.client->reset);
+        rest(&ascent);
+    }
+}
+
+static void what_is_no_web_socket(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *status;
+    } rows[] = {
+        { "GET /h2 HTTP/1.1\r\nHost: up\r\nConnection: Upgrade\r\nUpgrade: tea\r\n\r\n", "501" },
+        { UPGRADE "\r\n", "400" },
+        { UPGRADE "Sec-WebSocket-Key: q6urq6urq6urq6urq6ur\r\n\r\n", "400" },
+        { UPGRADE "Sec-WebSocket-Key: q6urq6urq6urq6urq6ur!w==\r\n\r\n", "400" },
+        { UPGRADE "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Key: " KEY "\r\n\r\n", "400" },
+        { "DELETE /h2 HTTP/1.1\r\nHost: up\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          "Sec-WebSocket-Key: " KEY "\r\n\r\n",
+          "400" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pipes *pipes = pipes_new(config);
+        struct pipe *client = accept_client(pipes);
+        say(client, rows[i].request);
+        const char *answer = heard(client);
+        if (strncmp(answer + 9, rows[i].status, 3) != 0 || pipes->dialled != 0)
+            fail_msg("%s: %s", rows[i].request, answer);
+        pipes_free(pipes);
+    }
+}
+
+static void http2_on_both_sides(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct far_end *client = far_new(accept_client(pipes), false, true, 0);
+    int32_t id = far_head(client, -1, ASK("/h2?x=1"), false);
+    far_pump(client);
+    open_pipe(dialled(pipes, 0));
+    struct far_end *upstream = far_new(dialled(pipes, 0), true, true, 100);
+    assert_string_equal(told(upstream), CONNECT);
+    far_head(upstream, 1, ":status=200", false);
+    far_pump(upstream);
+    assert_string_equal(told(client), "head 1 :status=200");
+    far_body(client, id, SLICE("there"), true);
+    assert_string_equal(told(upstream), "data 1 there end");
+    far_body(upstream, 1, SLICE("back"), true);
+    assert_string_equal(told(client), "data 1 back end");
+    assert_true(list_empty(&pipes->worker.calls));
+    far_free(client);
+    far_free(upstream);
+    pipes_free(pipes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +465,15 @@ int main(void)
         cmocka_unit_test(an_answer_to_another_key_is_malformed),
         cmocka_unit_test(a_client_that_goes),
         cmocka_unit_test(what_cannot_be),
+        cmocka_unit_test(a_conversation_by_http2),
+        cmocka_unit_test(the_client_may_end_first),
+        cmocka_unit_test(either_side_may_break_off),
+        cmocka_unit_test(nothing_is_asked_before_it_may),
+        cmocka_unit_test(while_it_waits_for_that),
+        cmocka_unit_test(the_upstream_may_refuse),
+        cmocka_unit_test(a_refusal_that_is_malformed),
+        cmocka_unit_test(what_is_no_web_socket),
+        cmocka_unit_test(http2_on_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
