@@ -121,10 +121,11 @@ static void interim(struct h1_client *h1, struct trip *trip)
         trip->events->interim(trip, &trip->response);
 }
 
-/* The protocol changes, if that was asked for. */
+/* The protocol changes, if that was asked for: to no other (RFC 9110 §7.8). */
 static void switch_protocols(struct h1_client *h1, struct trip *trip)
 {
-    if (trip->request->upgrade.len == 0 || trip->response.upgrade.len == 0) {
+    if (trip->request->upgrade.len == 0 ||
+        !slice_equal_nocase(trip->request->upgrade, trip->response.upgrade)) {
         fail(h1, TRIP_BAD, "101 answers a request that asked for no such upgrade");
         return;
     }

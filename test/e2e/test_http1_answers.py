@@ -2,7 +2,7 @@
 is sound arrives, and nothing that is left over ever answers the next call. The table is http1/answers.py."""
 import pytest
 
-from http1.answers import BROKEN, CASES, CLOSE, HEAD, KEEP, OLD, Last
+from http1.answers import BROKEN, CASES, CLOSE, HEAD, KEEP, OLD, UPGRADE, Last
 from http1.notation import SAME, hold
 from support.exchange import Answers, Stage
 from support.places import free_port, fresh_folder
@@ -11,7 +11,8 @@ from support.strict_http import FRAMING, read_response
 from test_http1_requests import CONFIG, OK
 
 NEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
-REQUESTS = {HEAD: b"HEAD /p HTTP/1.1\r\nHost: up\r\n\r\n", OLD: b"GET /p HTTP/1.0\r\nHost: up\r\n\r\n"}
+REQUESTS = {HEAD: b"HEAD /p HTTP/1.1\r\nHost: up\r\n\r\n", OLD: b"GET /p HTTP/1.0\r\nHost: up\r\n\r\n",
+            UPGRADE: b"GET /p HTTP/1.1\r\nHost: up\r\nConnection: Upgrade\r\nUpgrade: tea/2\r\n\r\n"}
 GET = b"GET %s HTTP/1.1\r\nHost: up\r\n\r\n"
 OURS = (b"via", b"shunt-message-id", b"date", b"connection")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .notation import SAME, Either
 
 BROKEN = object()
-GET, HEAD, OLD = b"GET", b"HEAD", b"OLD"    # OLD: a GET by HTTP/1.0
+GET, HEAD, OLD, UPGRADE = b"GET", b"HEAD", b"OLD", b"UPGRADE"    # OLD: a GET by HTTP/1.0; UPGRADE: one to tea/2
 KEEP, CLOSE, RESET = "keep", "close", "reset"
 
 
@@ -253,6 +253,20 @@ CASES.update(rows("interim", {
     "204": (EARLY + b"HTTP/1.1 204 No\r\n\r\n", SAME), "head": (EARLY + answer(body=b""), SAME, HEAD),
     "lf": (b"HTTP/1.1 100 Continue\n\n" + answer(), 502),
 }, lambda data: data))
+
+# A protocol that was not asked for is none to switch to: RFC 9110 §7.8.
+CASES.update(rows("switch", {
+    "other": (b"Upgrade: coffee|Connection: Upgrade", 502, UPGRADE),
+    "none": (b"Connection: Upgrade", 502, UPGRADE), "empty": (b"Upgrade:|Connection: Upgrade", 502, UPGRADE),
+    "alone": (b"Upgrade: tea/2", 502, UPGRADE), "two": (b"Upgrade: tea/2, coffee|Connection: Upgrade", 502, UPGRADE),
+    "lines": (b"Upgrade: tea/2|Upgrade: tea/2|Connection: Upgrade", 502, UPGRADE),
+    "version": (b"Upgrade: tea/3|Connection: Upgrade", 502, UPGRADE),
+    "versionless": (b"Upgrade: tea|Connection: Upgrade", 502, UPGRADE),
+    "h2c": (b"Upgrade: h2c|Connection: Upgrade", 502, UPGRADE),
+    "unasked": (b"Upgrade: tea/2|Connection: Upgrade", 502), "head": (b"Upgrade: tea/2|Connection: Upgrade", 502, HEAD),
+    "old": (b"Upgrade: tea/2|Connection: Upgrade", 502, OLD),
+    "refused": (b"", SAME, UPGRADE),
+}, lambda lines: answer() if not lines else answer(lines, b"coffee", b"HTTP/1.1 101 Switching Protocols")))
 
 CASES.update(rows("whole", {
     # what is no answer at all, and what breaks off before one is there

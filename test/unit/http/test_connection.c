@@ -184,9 +184,9 @@ static void an_upgrade_becomes_a_tunnel(void **state)
     struct pipes *pipes = pipes_new(config);
     struct pipe *client = accept_client(pipes);
     say(client, "GET /ws HTTP/1.1\r\nHost: inventory\r\nConnection: Upgrade\r\nUpgrade: "
-                "websocket\r\n\r\nearly");
+                "WebSocket\r\n\r\nearly");
     struct pipe *upstream = first_upstream(pipes);
-    assert_non_null(strstr(heard(upstream), "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+    assert_non_null(strstr(heard(upstream), "Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"));
     say(upstream, "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi");
     assert_string_equal(heard(client), "HTTP/1.1 101 Switching\r\n" OURS
                                        "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi");
