@@ -189,6 +189,31 @@ static void check_apart(const struct check *check, const struct value *value,
                        before->place.line);
 }
 
+/* Claims of whoever can reach a listener are believed only if that is written. */
+static void check_forwarded(const struct check *check, const struct values *listener)
+{
+    const struct value *rule = values_get(listener, "forwarded");
+    const struct value *address = values_get(listener, "address");
+    const struct value *trusted = values_get(listener, "trusted_proxies");
+    if (rule->text == NULL)
+        return;
+    bool believes = strcmp(rule->text, "keep") == 0 || strcmp(rule->text, "append") == 0;
+    if (trusted->written && !believes) {
+        struct complaint *complaint = complain(check->complaints, trusted->place,
+                                               "nobody's word counts where 'forwarded' is '%s'",
+                                               rule->text);
+        complaint_expected(check->complaints, complaint, "'forwarded' as keep or append");
+    }
+    struct endpoint endpoint;
+    if (!believes || trusted->written || address->text == NULL ||
+        endpoint_read(address->text, &endpoint) != 0 || endpoint_is_loopback(&endpoint))
+        return;
+    struct complaint *complaint = complain(check->complaints, rule->place,
+                                           "everybody on the network would be believed");
+    complaint_expected(check->complaints, complaint,
+                       "'trusted_proxies' beside it, such as ( \"10.0.0.0/8\" )");
+}
+
 static void check_addresses(const struct check *check)
 {
     const struct value *listeners = values_get(check->top, "listeners");
@@ -196,6 +221,7 @@ static void check_addresses(const struct check *check)
         for (size_t j = 0; j < i; j++)
             check_apart(check, values_get(listeners->groups[i], "address"),
                         values_get(listeners->groups[j], "address"), "the listener");
+        check_forwarded(check, listeners->groups[i]);
     }
     const struct value *admin = values_get(values_group(check->top, "admin"), "address");
     for (size_t i = 0; i < listeners->count; i++)

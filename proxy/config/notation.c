@@ -6,6 +6,9 @@
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "net/address.h"
 
 struct unit {
     const char *name;
@@ -64,6 +67,7 @@ void notation_expected(const struct setting *row, char *to, size_t room)
         [SETTING_ADDRESS] = "an address and a port, such as \"127.0.0.1:15001\" or \"[::1]:15001\"",
         [SETTING_HOSTPORT] = "a host and a port, such as \"inventory:8080\"",
         [SETTING_HOSTPORTS] = "hosts with their ports, such as ( \"inventory:8080\" )",
+        [SETTING_NETWORKS] = "addresses or networks, such as ( \"10.0.0.0/8\", \"::1\" )",
         [SETTING_URL] = "a URL that begins with ",
         [SETTING_REFERENCE] = "the name of an entry of ",
         [SETTING_GROUP] = "a group { … }",
@@ -362,6 +366,23 @@ static int read_hostport(const struct setting *row, const char *text, int64_t *n
     return host_valid(host) ? 0 : flawed(row, flaw, "has no valid host");
 }
 
+static int read_network(const struct setting *row, const char *text, int64_t *number,
+                        struct flaw *flaw)
+{
+    *number = 0;
+    struct network network;
+    int extra = network_parse(slice_text(text), &network);
+    if (extra == 0)
+        return 0;
+    if (extra < 0)
+        return flawed(row, flaw, "is no address and no network");
+    char base[INET6_ADDRSTRLEN];
+    if (inet_ntop(network.len == 4 ? AF_INET : AF_INET6, network.at, base, sizeof(base)) == NULL)
+        abort();
+    snprintf(flaw->hint, sizeof(flaw->hint), "did you mean \"%s/%u\"?", base, network.bits);
+    return flawed(row, flaw, "has bits that its length leaves out");
+}
+
 /* The host and port of a URL, behind any `user:password@`. */
 static int read_authority(const struct setting *row, const char *at, size_t len, bool http,
                           struct flaw *flaw)
@@ -416,19 +437,13 @@ int notation_read(const struct setting *row, const char *text, int64_t *number, 
 {
     static int (*const readers[])(const struct setting *, const char *, int64_t *,
                                   struct flaw *) = {
-        [SETTING_FLAG] = read_flag,
-        [SETTING_NUMBER] = read_number,
-        [SETTING_DURATION] = read_measure,
-        [SETTING_SIZE] = read_measure,
-        [SETTING_TEXT] = read_text,
-        [SETTING_CHOICE] = read_choice,
-        [SETTING_TEXTS] = read_text,
-        [SETTING_HEADERS] = read_header,
-        [SETTING_PROPERTIES] = read_property,
-        [SETTING_ADDRESS] = read_address,
-        [SETTING_HOSTPORT] = read_hostport,
-        [SETTING_HOSTPORTS] = read_hostport,
-        [SETTING_URL] = read_url,
+        [SETTING_FLAG] = read_flag,           [SETTING_NUMBER] = read_number,
+        [SETTING_DURATION] = read_measure,    [SETTING_SIZE] = read_measure,
+        [SETTING_TEXT] = read_text,           [SETTING_CHOICE] = read_choice,
+        [SETTING_TEXTS] = read_text,          [SETTING_HEADERS] = read_header,
+        [SETTING_PROPERTIES] = read_property, [SETTING_ADDRESS] = read_address,
+        [SETTING_HOSTPORT] = read_hostport,   [SETTING_HOSTPORTS] = read_hostport,
+        [SETTING_NETWORKS] = read_network,    [SETTING_URL] = read_url,
         [SETTING_REFERENCE] = read_text,
     };
     assert(row->type < sizeof(readers) / sizeof(*readers));

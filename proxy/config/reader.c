@@ -164,7 +164,8 @@ static int read_scalar(const struct reader *reader, const struct setting *row,
 static bool is_texts(const struct setting *row)
 {
     return row->type == SETTING_TEXTS || row->type == SETTING_HEADERS ||
-           row->type == SETTING_PROPERTIES || row->type == SETTING_HOSTPORTS;
+           row->type == SETTING_PROPERTIES || row->type == SETTING_HOSTPORTS ||
+           row->type == SETTING_NETWORKS;
 }
 
 /* Its number is all that counts: "60s" says the same as "1m". */

@@ -22,6 +22,7 @@ enum setting_type {
     SETTING_ADDRESS,    /* "127.0.0.1:15001", "[::1]:80"; "unix:/path" where UNIX is set */
     SETTING_HOSTPORT,   /* "inventory:8080": a name or an address with a port */
     SETTING_HOSTPORTS,  /* one or several of them */
+    SETTING_NETWORKS,   /* one or several of "10.0.0.0/8", "::1" */
     SETTING_URL,        /* with one of the schemes in `choices` */
     SETTING_REFERENCE,  /* the name of a group in the list `refers` */
     SETTING_GROUP,      /* { … } of `children` */

@@ -36,7 +36,12 @@ static const struct setting listener_rows[] = {
       .help = "What becomes of what callers say of the hops behind them (`X-Forwarded-*`, "
               "`Forwarded`, `X-Real-IP`): it is kept, kept with the caller's address added, said "
               "anew, or left out. When not written, `keep` at a loopback address, where only this "
-              "machine calls, and `replace` elsewhere." },
+              "machine calls, and `replace` elsewhere; but `append` where `trusted_proxies` are "
+              "named." },
+    { "trusted_proxies", SETTING_NETWORKS, SETTING_NOT_EMPTY, .since = "0.1",
+      .help = "Whose word counts where `forwarded` is `keep` or `append`: callers from these "
+              "networks. What others say is replaced. Without it every caller counts at a loopback "
+              "address; elsewhere it must be written, if only as \"0.0.0.0/0\" and \"::/0\"." },
     { "forwarded_as", SETTING_CHOICE, 0, "x-forwarded", .choices = form_choices, .since = "0.1",
       .help = "What `append` and `replace` write: `X-Forwarded-For`, `-Proto` and `-Host`, the "
               "`Forwarded` of RFC 7239, or all of them." },

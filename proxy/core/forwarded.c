@@ -1,7 +1,7 @@
 /* Happy path: nothing to do, since the rule is to keep; else claims are taken out, and what this hop
  * knows for sure is written: the address of the other end of the connection, the host that was
- * called, and that it was plain HTTP. An address that is not known, as in explain, is "unknown"
- * (RFC 7239 §6.2).
+ * called, and that it was plain HTTP. So it goes with claims of callers that are not trusted, too. An
+ * address that is not known, as in explain, is "unknown" (RFC 7239 §6.2).
  * Failure: the arena's cap.
  */
 #include "core/forwarded.h"
@@ -12,10 +12,26 @@
 #include "core/snapshot.h"
 #include "core/wire.h"
 
-struct hop_rules hop_rules_of(const struct values *listener, const struct address *address)
+static const struct network *networks_of(const struct value *value, struct arena *arena)
 {
+    struct network *networks = arena_get(arena, (value->count + 1) * sizeof *networks);
+    for (size_t i = 0; i < value->count; i++) {
+        int bad = network_parse(slice_text(value->texts[i]), &networks[i]);
+        assert(bad == 0); /* it was checked as it was read */
+    }
+    return networks;
+}
+
+struct hop_rules hop_rules_of(const struct values *listener, const struct address *address,
+                              struct arena *arena)
+{
+    const struct value *trusted = values_get(listener, "trusted_proxies");
     struct hop_rules rules = {
-        .forwarded = address_is_loopback(address) ? FORWARDED_KEEP : FORWARDED_REPLACE,
+        .forwarded = trusted->count > 0             ? FORWARDED_APPEND
+                     : address_is_loopback(address) ? FORWARDED_KEEP
+                                                    : FORWARDED_REPLACE,
+        .trusted = networks_of(trusted, arena),
+        .trusted_count = trusted->count,
         .form = (enum forwarded_form)values_number(listener, "forwarded_as"),
         .via = (enum via_rule)values_number(listener, "via"),
     };
@@ -31,15 +47,36 @@ static bool is_claim(const struct field *field, const void *what)
     return wire_is_identity(field->name);
 }
 
-/* The caller's address without its port, as nginx and HAProxy write it. */
+/* The caller's address without its port. */
+static int find_caller(const struct call *call, struct slice *host, struct address *address)
+{
+    uint16_t port;
+    if (host_split(call->peer, 0, host, &port) < 0)
+        return -1;
+    return address_from_host(*host, port, address);
+}
+
+/* As nginx and HAProxy write it. */
 static struct slice address_of_caller(const struct call *call)
 {
     struct slice host;
-    uint16_t port;
     struct address address;
-    if (host_split(call->peer, 0, &host, &port) < 0 || address_from_host(host, port, &address) < 0)
-        return SLICE("unknown");
-    return host;
+    return find_caller(call, &host, &address) == 0 ? host : SLICE("unknown");
+}
+
+static bool is_trusted(const struct call *call, const struct hop_rules *rules)
+{
+    struct slice host;
+    struct address address;
+    if (rules->trusted_count == 0)
+        return true;
+    if (find_caller(call, &host, &address) < 0)
+        return false;
+    for (size_t i = 0; i < rules->trusted_count; i++) {
+        if (network_has(&rules->trusted[i], &address))
+            return true;
+    }
+    return false;
 }
 
 /* One element of Forwarded. What is no token is quoted; no host and no address has a quote. */
@@ -127,10 +164,13 @@ int forwarded_apply(struct call *call)
     if (call->listener == NULL)
         return 0;
     const struct hop_rules *rules = &call->listener->hop;
-    if (rules->forwarded >= FORWARDED_REPLACE)
+    enum forwarded_rule rule = rules->forwarded;
+    if (rule < FORWARDED_REPLACE && !is_trusted(call, rules))
+        rule = FORWARDED_REPLACE;
+    if (rule >= FORWARDED_REPLACE)
         fields_remove_where(&call->request.fields, is_claim, NULL);
     int full = 0;
-    if (rules->forwarded == FORWARDED_APPEND || rules->forwarded == FORWARDED_REPLACE)
+    if (rule == FORWARDED_APPEND || rule == FORWARDED_REPLACE)
         full |= add_hop(call, rules->form);
     if (rules->via == VIA_OFF)
         full |= count_instead(call);

@@ -23,11 +23,14 @@ struct hop_rules {
     enum forwarded_rule forwarded;
     enum forwarded_form form;
     enum via_rule via;
+    const struct network *trusted; /* who is believed; others' claims are replaced */
+    size_t trusted_count;          /* 0: everybody is */
 };
 
 /* The rules of a listener at `address`, from its block. Not written, claims are believed of this
- * machine's own callers only. */
-struct hop_rules hop_rules_of(const struct values *listener, const struct address *address);
+ * machine's own callers only. `trusted` lives in the arena. */
+struct hop_rules hop_rules_of(const struct values *listener, const struct address *address,
+                              struct arena *arena);
 
 /* 0, or -1 at the arena's cap. A call without a listener stays as it is. */
 int forwarded_apply(struct call *call) __attribute__((warn_unused_result));

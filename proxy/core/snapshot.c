@@ -419,7 +419,7 @@ static void build_listener(struct building *building, struct listener_settings *
                  values_text(values, "address"));
         return;
     }
-    listener->hop = hop_rules_of(values, &listener->address);
+    listener->hop = hop_rules_of(values, &listener->address, &building->snapshot->arena);
     listener->cancels_half_closed = strcmp(values_text(values, "half_closed"), "cancel") == 0;
     bind_listener(building, listener, values, building->snapshot->workers);
 }

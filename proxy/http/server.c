@@ -81,6 +81,13 @@ static void on_accept(struct listening *listening, struct stream *stream)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static void settings_free(struct listener_settings *own)
+{
+    free((void *)(uintptr_t)own->name);
+    free((void *)(uintptr_t)own->host);
+    free((void *)(uintptr_t)own->hop.trusted);
+}
+
 static void destroy_if_done(struct server *server)
 {
     if (!server->unlistened || !list_empty(&server->connections) || !list_empty(&server->h2))
@@ -89,8 +96,7 @@ static void destroy_if_done(struct server *server)
     struct worker *worker = server->worker;
     list_leave(&server->link);
     bytes_free(&server->scratch);
-    free((void *)(uintptr_t)server->settings.name);
-    free((void *)(uintptr_t)server->settings.host);
+    settings_free(&server->settings);
     free(server);
     worker_check_drained(worker);
 }
@@ -118,16 +124,27 @@ static char *copy_text(const char *text)
     return copy;
 }
 
+static struct network *copy_networks(const struct network *networks, size_t count)
+{
+    if (count == 0)
+        return NULL;
+    struct network *copy = calloc(count, sizeof *copy);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, networks, count * sizeof *copy);
+    return copy;
+}
+
 void server_update(struct server *server, const struct listener_settings *settings)
 {
     assert(address_equal(&server->settings.address, &settings->address));
-    char *name = copy_text(settings->name), *host = copy_text(settings->host);
-    free((void *)(uintptr_t)server->settings.name);
-    free((void *)(uintptr_t)server->settings.host);
-    server->settings.name = name;
-    server->settings.host = host;
-    server->settings.hop = settings->hop;
-    server->settings.cancels_half_closed = settings->cancels_half_closed;
+    struct listener_settings *own = &server->settings, before = *own;
+    own->name = copy_text(settings->name);
+    own->host = copy_text(settings->host);
+    own->hop = settings->hop;
+    own->hop.trusted = copy_networks(settings->hop.trusted, settings->hop.trusted_count);
+    own->cancels_half_closed = settings->cancels_half_closed;
+    settings_free(&before);
 }
 
 struct server *server_open(struct worker *worker, const struct listener_settings *settings,
@@ -147,8 +164,7 @@ struct server *server_open(struct worker *worker, const struct listener_settings
     server_update(server, settings);
     int error = worker->net->listen(worker->net, worker, descriptor, &server->listening);
     if (error != 0) {
-        free((void *)(uintptr_t)server->settings.name);
-        free((void *)(uintptr_t)server->settings.host);
+        settings_free(&server->settings);
         free(server);
         return NULL;
     }

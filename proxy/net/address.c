@@ -207,6 +207,9 @@ void address_set_port(struct address *address, uint16_t port)
         address->in6.sin6_port = htons(port);
 }
 
+/* ::ffff:0:0/96, which holds IPv4 (RFC 4291 §2.5.5.2). */
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
 /* An address as bytes: 4, 16, or none for what is no IP. */
 struct ip {
     uint8_t at[16];
@@ -224,7 +227,6 @@ static bool ip_starts(const struct ip *ip, const uint8_t *prefix, unsigned bits)
 /* IPv4 in IPv6 (mapped, compatible, NAT64: RFC 4291 §2.5.5, RFC 6052 §2.1) becomes IPv4. */
 static struct ip plain(const struct address *address)
 {
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
     static const uint8_t compatible[12] = { 0 };
     static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
     struct ip ip = { .len = 0 };
@@ -311,6 +313,64 @@ bool address_is_forbidden(const struct address *address)
     }
     return false;
 }
+
+/* --- networks --------------------------------------------------------------------------------- */
+
+/* Clears what is behind the bits that count; whether there was something. */
+static bool network_trim(struct network *network)
+{
+    bool extra = false;
+    for (unsigned i = network->bits; i < 8 * network->len; i++) {
+        uint8_t bit = (uint8_t)(0x80 >> i % 8);
+        extra |= (network->at[i / 8] & bit) != 0;
+        network->at[i / 8] &= (uint8_t)~bit;
+    }
+    return extra;
+}
+
+int network_parse(struct slice text, struct network *network)
+{
+    size_t slash = slice_find(text, '/');
+    char host[INET6_ADDRSTRLEN];
+    if (slash >= sizeof(host) || memchr(text.at, '\0', slash) != NULL)
+        return -1;
+    memcpy(host, text.at, slash);
+    host[slash] = '\0';
+    bool six = strchr(host, ':') != NULL;
+    *network = (struct network){ .len = six ? 16 : 4 };
+    uint64_t bits = 8 * network->len;
+    if (inet_pton(six ? AF_INET6 : AF_INET, host, network->at) != 1)
+        return -1;
+    if (slash < text.len && slice_number(slice_from(text, slash + 1), &bits) != 0)
+        return -1;
+    if (bits > 8 * network->len)
+        return -1;
+    network->bits = (unsigned)bits;
+    int extra = network_trim(network);
+    if (six && bits >= 96 && memcmp(network->at, mapped, sizeof(mapped)) == 0) {
+        memmove(network->at, network->at + 12, 4);
+        network->len = 4;
+        network->bits -= 96;
+    }
+    return extra;
+}
+
+bool network_has(const struct network *network, const struct address *address)
+{
+    struct ip ip = { .len = 0 };
+    if (address->any.sa_family == AF_INET) {
+        ip.len = 4;
+        memcpy(ip.at, &address->in.sin_addr, 4);
+    } else if (address->any.sa_family == AF_INET6) {
+        const uint8_t *at = address->in6.sin6_addr.s6_addr;
+        bool four = memcmp(at, mapped, sizeof(mapped)) == 0;
+        ip.len = four ? 4 : 16;
+        memcpy(ip.at, four ? at + 12 : at, ip.len);
+    }
+    return ip.len == network->len && ip_starts(&ip, network->at, network->bits);
+}
+
+/* --- ourselves -------------------------------------------------------------------------------- */
 
 static bool is_unspecified(const struct ip *ip)
 {

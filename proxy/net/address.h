@@ -39,6 +39,18 @@ bool address_equal(const struct address *a, const struct address *b);
 int host_split(struct slice authority, uint16_t fallback, struct slice *host, uint16_t *port)
     __attribute__((warn_unused_result));
 
+/* Addresses that begin with the same bits. */
+struct network {
+    uint8_t at[16];
+    unsigned len, bits; /* bytes of an address, and how many bits of it count */
+};
+
+/* "10.0.0.0/8", "fd00::/8", or one address: 0; 1 when it has bits behind those that count, which
+ * are cleared; -1 when it is none of them. */
+int network_parse(struct slice text, struct network *network) __attribute__((warn_unused_result));
+/* IPv4 as a socket of IPv6 has it (::ffff:a.b.c.d) is IPv4. */
+bool network_has(const struct network *network, const struct address *address);
+
 /* Loopback, 127/8, ::1, mapped forms, unix sockets. */
 bool address_is_loopback(const struct address *address);
 /* What a call is never sent to unless an upstream names it: link-local (169.254/16, fe80::/10),

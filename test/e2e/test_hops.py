@@ -21,7 +21,8 @@ log = { level = "warning"; };
 """
 RULES = {
     "default": "", "append": 'forwarded = "append";', "replace": 'forwarded = "replace"; forwarded_as = "forwarded";',
-    "remove": 'forwarded = "remove";', "quiet": 'via = "off";', "half-quiet": 'via = "request";',
+    "remove": 'forwarded = "remove";', "trusting": 'trusted_proxies = ( "::1", "127.0.0.0/8" );',
+    "distrusting": 'forwarded = "keep"; trusted_proxies = ( "10.0.0.0/8", "fd00::/8" );', "quiet": 'via = "off";', "half-quiet": 'via = "request";',
 }
 CLAIMS = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.2.3.4"), ("x-real-ip", "9")]
 SAID = {
@@ -29,6 +30,8 @@ SAID = {
     "append": [("x-forwarded-for", "1.2.3.4, 127.0.0.1"), *CLAIMS[1:], ("x-forwarded-host", "up:80")],
     "replace": [("forwarded", 'for=127.0.0.1;host="up:80";proto=http')],
     "remove": [],
+    "trusting": [("x-forwarded-for", "1.2.3.4, 127.0.0.1"), *CLAIMS[1:], ("x-forwarded-host", "up:80")],
+    "distrusting": [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "up:80")],
     "quiet": [*CLAIMS, ("shunt-hops", "1")],
     "half-quiet": CLAIMS,
 }
@@ -82,12 +85,13 @@ def test_what_the_service_is_told(hops, rule, version, protocol, word):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_explain_says_the_same(hops, rule):
-    """But for the caller's address, which only a connection has."""
+    """But for the caller's address, which only a connection has; without one nobody is in a network."""
     listen, _, folder = hops
     headers = [part for name, value in CLAIMS for part in ("-H", f"{name}: {value}")]
     said = shunt("explain", "-c", folder / "http1.conf", "--json", *headers, f"http://127.0.0.1:{listen['http1', rule]}/x")
     lines = [(line["name"].removeprefix("header "), line["value"]) for line in json.loads(said.stdout)]
-    expected = [(name, value.replace("127.0.0.1", "unknown")) for name, value in SAID[rule]]
+    expected = [(name, value.replace("127.0.0.1", "unknown")) for name, value in
+                SAID["distrusting" if rule == "trusting" else rule]]
     assert about_hops(lines) == sorted(expected)
     assert (("Via", "1.1 shunt") in lines) == (rule != "quiet")
 
@@ -101,6 +105,20 @@ def test_a_listener_for_others_believes_nobody(launch, word):
         got, = upstream.asked(word.encode())
     assert [v for n, v in got.headers if n.lower().startswith(b"x-forwarded")] == [b"127.0.0.1", b"http", b"up:80"]
     assert not got.values(b"forwarded") and not got.values(b"x-real-ip")
+
+
+def test_a_reload_changes_whom_it_believes(launch, word):
+    listen = free_port()
+    with Recorder() as upstream:
+        config = CONFIG % (LISTENER % ("in", listen, 'trusted_proxies = "%s";'), upstream.port, "http1")
+        sidecar = launch(config % "127.0.0.1")
+        for i, (network, said) in enumerate([(None, b"1.2.3.4, 127.0.0.1"), ("10.0.0.0/8", b"127.0.0.1"),
+                                             ("0.0.0.0/0", b"1.2.3.4, 127.0.0.1")]):
+            if network:
+                sidecar.reload(config % network)
+            assert request(listen, "GET", f"/{word}{i}", [("Host", "up:80"), *CLAIMS]).status == 200
+            got, = upstream.asked(f"{word}{i}".encode())
+            assert got.values(b"x-forwarded-for") == [said]
 
 
 @pytest.mark.parametrize("style", ["event", "request_reply"])

@@ -14,6 +14,8 @@
 
 #include "fake_catalog.h"
 
+#define FORWARDED(ip, rows) \
+    "listeners = ( { name = \"out\"; address = \"" ip ":15001\";\n" rows " } );\n"
 #define TOP       "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; } );\n"
 #define UPSTREAMS "upstreams = ( { name = \"inventory\"; endpoints = ( \"inventory:8080\" ); } );\n"
 #define BROKERS \
@@ -100,6 +102,24 @@ static const struct mistake mistakes[] = {
       "\"0.0.0.0:80\"; } );\n",
       "2:25",
       { "taken already", "line 1" } },
+    { FORWARDED("127.0.0.1", "trusted_proxies = ( \"10.0.0.0/8\", \"10.0.0.0/33\" );"),
+      "2:35",
+      { "no address and no network", "such as ( \"10.0.0.0/8\", \"::1\" )" } },
+    { FORWARDED("127.0.0.1", "trusted_proxies = ( \"10.1.0.0/8\" );"),
+      "2:21",
+      { "bits that its length leaves out", "did you mean \"10.0.0.0/8\"" } },
+    { FORWARDED("127.0.0.1", "trusted_proxies = \"fd00::1/8\";"),
+      "2:19",
+      { "bits that its length leaves out", "did you mean \"fd00::/8\"" } },
+    { FORWARDED("127.0.0.1", "trusted_proxies = \"proxy\";"), "2:19", { "no address" } },
+    { FORWARDED("127.0.0.1", "trusted_proxies = ( );"), "2:19", { "is empty" } },
+    { FORWARDED("0.0.0.0", "forwarded = \"append\";"),
+      "2:13",
+      { "everybody on the network", "'trusted_proxies' beside it" } },
+    { FORWARDED("[::]", "forwarded = \"keep\";"), "2:13", { "everybody on the network" } },
+    { FORWARDED("0.0.0.0", "forwarded = \"replace\"; trusted_proxies = \"10.0.0.1\";"),
+      "2:42",
+      { "nobody's word", "'replace'", "keep or append" } },
     { TOP "admin = { address = \"127.0.0.1:15001\"; };\n",
       "2:21",
       { "admin has an address that is taken already" } },

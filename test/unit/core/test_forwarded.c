@@ -101,6 +101,58 @@ static void each_rule(void **state)
     }
 }
 
+/* Whoever is in none of the networks is not believed, and neither is who is not known. */
+static void only_the_trusted_are_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned rule;
+        const char *networks, *peer, *after;
+    } cases[] = {
+        { APPEND, "10.0.0.0/8", "10.1.2.3:99", "1.2.3.4, 10.1.2.3" },
+        { APPEND, "10.0.0.0/8", "[::ffff:10.1.2.3]:99", "1.2.3.4, ::ffff:10.1.2.3" },
+        { APPEND, "10.0.0.0/8", "11.1.2.3:99", "11.1.2.3" },
+        { APPEND, "::1 fd00::/8 10.1.2.3", "10.1.2.3:99", "1.2.3.4, 10.1.2.3" },
+        { APPEND, "::1 fd00::/8 10.1.2.3", "[fdab::1]:99", "1.2.3.4, fdab::1" },
+        { APPEND, "::1 fd00::/8 10.1.2.3", "[::1]:99", "1.2.3.4, ::1" },
+        { APPEND, "::1 fd00::/8 10.1.2.3", "[::2]:99", "::2" },
+        { KEEP, "127.0.0.0/8", "127.9.9.9:99", "1.2.3.4" },
+        { KEEP, "127.0.0.0/8", "128.0.0.1:99", "128.0.0.1" },
+        { KEEP, "0.0.0.0/0", "[2001:db8::1]:99", "2001:db8::1" },
+        { KEEP, "::/0", "10.1.2.3:99", "10.1.2.3" },
+        { KEEP, "0.0.0.0/0 ::/0", "", "unknown" },
+        { REMOVE, "0.0.0.0/0", "10.1.2.3:99", NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct network networks[3];
+        size_t count = 0;
+        struct slice rest = slice_text(cases[i].networks);
+        while (rest.len > 0) {
+            struct slice one = slice_first(rest, slice_find(rest, ' '));
+            assert_int_equal(network_parse(one, &networks[count++]), 0);
+            rest = slice_from(rest, one.len < rest.len ? one.len + 1 : one.len);
+        }
+        const struct listener_settings listener = {
+            .hop = { .forwarded = (enum forwarded_rule)cases[i].rule,
+                     .trusted = networks,
+                     .trusted_count = count },
+        };
+        struct call call = { .listener = &listener, .peer = slice_text(cases[i].peer) };
+        arena_init(&call.arena, 1 << 16);
+        add_fields(&call, "X-Forwarded-For: 1.2.3.4|X-Real-IP: 9");
+        assert_int_equal(forwarded_apply(&call), 0);
+        const struct field *said = fields_find(&call.request.fields, FIELD_X_FORWARDED_FOR);
+        bool kept = fields_find_name(&call.request.fields, SLICE("x-real-ip")) != NULL;
+        assert_int_equal(said != NULL, cases[i].after != NULL);
+        if (said != NULL && !slice_is(said->value, cases[i].after))
+            fail_msg("%s from %s: %.*s", cases[i].networks, cases[i].peer, (int)said->value.len,
+                     (const char *)said->value.at);
+        assert_int_equal(kept, cases[i].after != NULL && cases[i].after[0] == '1' &&
+                                   strncmp(cases[i].after, "1.2.3.4", 7) == 0);
+        arena_clear(&call.arena);
+    }
+}
+
 static void a_call_without_a_listener_stays_as_it_is(void **state)
 {
     (void)state;
@@ -141,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule),
+        cmocka_unit_test(only_the_trusted_are_believed),
         cmocka_unit_test(a_call_without_a_listener_stays_as_it_is),
         cmocka_unit_test(a_full_arena_is_told),
         cmocka_unit_test(answers_are_signed_by_rule),

@@ -213,6 +213,48 @@ static void ports_and_equality(void **state)
     assert_false(address_equal(&path, &other));
 }
 
+static void networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *inside, *outside;
+    } rows[] = {
+        { "10.0.0.0/8", "10.255.255.255", "11.0.0.0" },
+        { "10.0.0.0/8", "::ffff:10.1.2.3", "::10.1.2.3" },
+        { "10.0.0.0/8", "10.0.0.0", "64:ff9b::10.1.2.3" },
+        { "192.168.128.0/17", "192.168.200.1", "192.168.127.255" },
+        { "192.0.2.7", "192.0.2.7", "192.0.2.6" },
+        { "192.0.2.7/32", "192.0.2.7", "192.0.2.8" },
+        { "0.0.0.0/0", "203.0.113.9", "2001:db8::1" },
+        { "::/0", "2001:db8::1", "203.0.113.9" },
+        { "::1", "::1", "127.0.0.1" },
+        { "fd00::/8", "fdff::1", "fe00::1" },
+        { "2001:db8::/33", "2001:db8:7fff::", "2001:db8:8000::" },
+        { "::ffff:10.0.0.0/104", "10.1.2.3", "11.1.2.3" },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct network network;
+        assert_int_equal(network_parse(slice_text(rows[i].text), &network), 0);
+        struct address inside = host_of(rows[i].inside), outside = host_of(rows[i].outside);
+        assert_true(network_has(&network, &inside));
+        assert_false(network_has(&network, &outside));
+    }
+    static const char *const wrong[] = {
+        "",           "/8",          "10.0.0.0/",  "10.0.0.0/33",
+        "10.0.0/8",   "10",          "0x0a000001", "10.0.0.0/8/8",
+        "[::1]",      "::1/129",     "inventory",  "10.0.0.0/-1",
+        "10.0.0.0/x", "10.0.0.0 /8", "::1%lo",     "1234:1234:1234:1234:1234:1234:255.255.255.2555"
+    };
+    struct network network;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_int_equal(network_parse(slice_text(wrong[i]), &network), -1);
+    assert_int_equal(network_parse(SLICE("10.1.2.3/8"), &network), 1);
+    assert_int_equal(network.at[1] | network.at[2] | network.at[3], 0);
+    struct address local = address_of("unix:/a");
+    assert_int_equal(network_parse(SLICE("0.0.0.0/0"), &network), 0);
+    assert_false(network_has(&network, &local));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +265,7 @@ int main(void)
         cmocka_unit_test(what_is_never_called),
         cmocka_unit_test(loopback_in_every_form),
         cmocka_unit_test(whether_a_target_is_ourselves),
+        cmocka_unit_test(networks),
         cmocka_unit_test(ports_and_equality),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
