@@ -417,14 +417,44 @@ enum head_verdict request_parse(struct slice bytes, size_t max_fields, struct ar
     return judge_request(&reading, target, request, notes);
 }
 
+/* Digits; what is beyond the largest number that we know counts as that (RFC 9110 §7.6.2). */
+static int read_forwards(struct slice digits, uint64_t *left)
+{
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.at[i] < '0' || digits.at[i] > '9')
+            return -1;
+    }
+    if (slice_number(digits, left) != 0)
+        *left = UINT64_MAX;
+    return digits.len > 0 ? 0 : -1;
+}
+
+/* NULL: there is none. */
+static struct field *find_forwards(struct fields *fields, unsigned *times)
+{
+    struct field *found = NULL;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        if (slice_is_nocase(fields->at[i].name, "max-forwards")) {
+            found = &fields->at[i];
+            ++*times;
+        }
+    }
+    return found;
+}
+
 enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why)
 {
     if (!slice_is(request->method, "OPTIONS") && !slice_is(request->method, "TRACE"))
         return HEAD_OK;
-    const struct field *found = fields_find_name(&request->fields, SLICE("max-forwards"));
+    unsigned times = 0;
     uint64_t left = 0;
-    if (found == NULL || slice_number(found->value, &left) != 0)
+    struct field *field = find_forwards(&request->fields, &times);
+    if (field == NULL)
         return HEAD_OK;
+    if (times > 1 || read_forwards(field->value, &left) != 0) {
+        *why = times > 1 ? "there are several Max-Forwards fields" : "Max-Forwards is no number";
+        return HEAD_BAD;
+    }
     if (left == 0) {
         *why = "Max-Forwards ends the way here, where nobody answers this";
         return HEAD_NOT_IMPLEMENTED;
@@ -433,7 +463,6 @@ enum head_verdict forwards_count(struct head *request, struct arena *arena, cons
     *why = "the fields are too large";
     if (text.at == NULL)
         return HEAD_TOO_LARGE;
-    struct field *field = &request->fields.at[found - request->fields.at];
     request->fields.bytes -= field->value.len - text.len;
     field->value = text;
     return HEAD_OK;

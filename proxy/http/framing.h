@@ -65,7 +65,8 @@ bool response_has_body(struct slice method, int status);
 bool authority_equal(struct slice a, struct slice b);
 
 /* RFC 9110 §7.6.2: one less for who comes next, where Max-Forwards counts; at 0 the request is not
- * forwarded, and Shunt has no answer of its own to it. HEAD_OK, or a verdict with `*why`. */
+ * forwarded, and Shunt has no answer of its own to it. Several, or none that is a number, could
+ * end its way in two places: malformed. HEAD_OK, or a verdict with `*why`. */
 enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why);
 
 /* How many Shunts a request has passed: its Via entries with our name, and what Shunt-Hops says. */

@@ -68,7 +68,7 @@ CASES = kept({
     "expect-two": (b"Expect: 100-continue|Expect: 100-continue", 417),
     "expect-parameter": (b"Expect: 100-continue;a=b", 417), "expect-quoted": (b'Expect: "100-continue"', 417),
     # Max-Forwards counts for OPTIONS and TRACE alone
-    "max-forwards": (b"Max-Forwards: 0", SAME),
+    "max-forwards": (b"Max-Forwards: 0", SAME), "max-forwards-two": (b"Max-Forwards: 1|Max-Forwards: x", SAME),
 })
 
 CASES.update(kept({
@@ -102,15 +102,23 @@ CASES.update(kept({
 CASES.update(kept({
     "options-forwards": (b"Max-Forwards: 5", b"Max-Forwards: 4"),
     "options-forwards-1": (b"Max-Forwards: 1", b"Max-Forwards: 0"), "options-none": (b"", SAME),
-    "options-forwards-0": (b"Max-Forwards: 0", 501), "options-forwards-x": (b"Max-Forwards: x", SAME),
+    "options-forwards-0": (b"Max-Forwards: 0", 501), "options-forwards-x": (b"Max-Forwards: x", 400),
+    "options-forwards-two": (b"Max-Forwards: 5|Max-Forwards: 4", 400),
+    "options-forwards-same": (b"Max-Forwards: 5|X-A: b|max-forwards: 5", 400),
+    "options-forwards-list": (b"Max-Forwards: 5, 4", 400), "options-forwards-empty": (b"Max-Forwards:", 400),
 }, b"OPTIONS /p HTTP/1.1"))
 CASES.update(kept({
     "star-forwards": (b"Max-Forwards: 5", b"Max-Forwards: 4"), "star": (b"", SAME),
+    "star-forwards-two": (b"Max-Forwards: 5|Max-Forwards: 5", 400),
     "star-body": (b"Content-Length: 0", SAME),
 }, b"OPTIONS * HTTP/1.1"))
 CASES.update(kept({
     "trace-forwards": (b"Max-Forwards: 2", b"Max-Forwards: 1"), "trace-forwards-0": (b"Max-Forwards: 0", 501),
     "trace-forwards-zeros": (b"Max-Forwards: 002", b"Max-Forwards: 1"),
+    "trace-forwards-two": (b"Max-Forwards: 0|Max-Forwards: 5", 400),
+    "trace-forwards-signed": (b"Max-Forwards: +2", 400), "trace-forwards-negative": (b"Max-Forwards: -1", 400),
+    "trace-forwards-hex": (b"Max-Forwards: 0x2", 400), "trace-forwards-fraction": (b"Max-Forwards: 1.5", 400),
+    "trace-forwards-huge": (b"Max-Forwards: 99999999999999999999", b"Max-Forwards: 18446744073709551614"),
 }, b"TRACE /p HTTP/1.1"))
 
 # One behind the other: each body ends where it ends, and what is wrong later does not undo what was right.
