@@ -146,6 +146,22 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* A stream more than our settings allow. nghttp2 refuses it, or ends the connection of a peer that
+ * has acknowledged them (RFC 9113 §5.1.2). */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *own)
+{
+    struct h2 *h2 = own;
+    uint32_t most = nghttp2_session_get_local_settings(session,
+                                                       NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    bool opens = frame->hd.type == NGHTTP2_HEADERS && h2->side->begin != NULL &&
+                 nghttp2_session_find_stream(session, frame->hd.stream_id) == NULL;
+    if (opens &&
+        (error == NGHTTP2_ERR_REFUSED_STREAM || (error == NGHTTP2_ERR_PROTO && h2->count >= most)))
+        observe_event(h2->worker, "streams_full");
+    return 0;
+}
+
 /* Until the peer has acknowledged our settings, the window is larger than they say. */
 static void widen(struct h2_stream *stream)
 {
@@ -447,6 +463,7 @@ static nghttp2_session_callbacks *callbacks_new(void)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);

@@ -146,12 +146,17 @@ def test_a_window_that_stays_shut_costs_its_stream(sidecar):
         assert found.status == 200 and found.reset is not None
 
 
-def test_more_streams_than_allowed_are_refused(sidecar):
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_more_streams_than_allowed_are_refused(sidecar, acknowledged):
+    """One by one to a client that may not have known better; one that has said it does loses its connection."""
+    before = events(sidecar, "streams_full")
     with H2Frames(sidecar.listen) as client:
-        assert client.read_frame()[0] == SETTINGS
-        client.send(b"".join(frame(HEADERS, END_HEADERS, 2 * n + 1, block(POST)) for n in range(101)))
-        found = client.outcome(201)
-        assert found.reset == 7 or found.gone
+        if acknowledged:
+            assert client.read_frame()[0] == SETTINGS
+        client.send(b"".join(frame(HEADERS, END_HEADERS, 2 * n + 1, block(POST)) for n in range(103)))
+        found = client.outcome(205)
+        assert found.gone if acknowledged else found.reset == 7
+    assert events(sidecar, "streams_full") - before == (1 if acknowledged else 3)
 
 
 # as a client of a hostile upstream
