@@ -70,7 +70,8 @@ static const struct setting limit_rows[] = {
     { "memory", SETTING_SIZE, 0, "64MB", 1 * MIB, 64 * GIB, .since = "0.1",
       .help = "The most that heads and bodies under way may take up: what one side has sent and "
               "the other has not taken. The nearer it is, the less each body may hold; at it, new "
-              "calls get 503 and those under way go on." },
+              "calls get 503 and those under way go on. What waits for a broker to confirm it has "
+              "that broker's `window_bytes` besides." },
     { 0 },
 };
 

@@ -2,6 +2,7 @@
 each cap new work gets its 503 at once while what is under way goes on, and who takes nothing for too long is cut.
 
 What is held is told by the program itself (`shunt_held_bytes`), since a sanitizer's resident memory says nothing."""
+import concurrent.futures
 import contextlib
 import json
 import re
@@ -212,6 +213,17 @@ def test_bodies_that_decide_the_route_are_not_collected_beyond_it(launch):
         assert held(sidecar) < 3 * MB
         assert {refusal(caller.read()) for caller in callers[-1:]} == {(503, "memory_full", "no")}
     wait_until(lambda: held(sidecar) < 65536, 20, "all is given back")
+
+
+def test_what_a_broker_was_given_counts_until_its_call_ends(scene, word):
+    """Long after the broker has all of it; the plugin's own copy has its own bound, `window_bytes`."""
+    scene.service.behave({"path": f"/request_reply/{word}", "answer": {"delay": 2}})
+    with concurrent.futures.ThreadPoolExecutor(4) as callers:
+        calls = [callers.submit(scene.call, "request_reply", word, body=b"x" * MB) for _ in range(4)]
+        assert scene.service.wait_for(f"/request_reply/{word}", 4) and not any(call.done() for call in calls)
+        assert held(scene.caller) >= 4 * MB
+        assert {call.result().status for call in calls} == {200}
+    wait_until(lambda: held(scene.caller) < 65536, 20, "all is given back")
 
 
 def test_at_the_cap_halves_of_heads_end_their_connections(beside, connect):
