@@ -3,7 +3,8 @@
  *
  *   head 1 :status=200 a=b end | data 1 hello end | reset 1 8 | goaway 1 0 | ping | ack
  *
- * Fields that say nothing to a test (date, via, traceparent, shunt-message-id) are left out. */
+ * A field that is never to be indexed is "name!=value", in what is sent as well. Fields that say
+ * nothing to a test (date, via, traceparent, shunt-message-id) are left out. */
 #ifndef TEST_FAR_END_H
 #define TEST_FAR_END_H
 
@@ -46,13 +47,14 @@ static int far_header(nghttp2_session *session, const nghttp2_frame *frame, cons
     struct far_end *end = own;
     (void)session;
     (void)frame;
-    (void)flags;
     for (size_t i = 0; i < sizeof dull / sizeof *dull; i++) {
         if (slice_is(slice_of(name, name_len), dull[i]))
             return 0;
     }
     bytes_byte(&end->line, ' ');
     bytes_add(&end->line, slice_of(name, name_len));
+    if ((flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0)
+        bytes_byte(&end->line, '!');
     bytes_byte(&end->line, '=');
     bytes_add(&end->line, slice_of(value, value_len));
     return 0;
@@ -168,10 +170,14 @@ static inline int32_t far_head(struct far_end *end, int32_t id, const char *word
         struct slice word = slice_first(rest, slice_find(rest, ' '));
         rest = slice_from(rest, word.len < rest.len ? word.len + 1 : word.len);
         size_t mark = slice_find(word, '=');
-        lines[count++] = (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)word.at,
-                                       .namelen = mark,
-                                       .value = (uint8_t *)(uintptr_t)word.at + mark + 1,
-                                       .valuelen = word.len - mark - 1 };
+        bool secret = mark > 0 && word.at[mark - 1] == '!';
+        lines[count++] = (nghttp2_nv){
+            .name = (uint8_t *)(uintptr_t)word.at,
+            .namelen = mark - secret,
+            .value = (uint8_t *)(uintptr_t)word.at + mark + 1,
+            .valuelen = word.len - mark - 1,
+            .flags = secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        };
         assert(count < 32 && mark < word.len);
     }
     int32_t made = nghttp2_submit_headers(end->session, ends ? NGHTTP2_FLAG_END_STREAM : 0, id,

@@ -126,6 +126,33 @@ static void trailers_behind_a_length(void **state)
     }
 }
 
+/* RFC 7541 §7.1.3: in heads and in trailers, on both ways. */
+static void what_is_never_indexed_stays_so(void **state)
+{
+    (void)state;
+    struct pipes *pipes = pipes_new(config);
+    struct far_end *client = far_new(accept_client(pipes), false, true, 0);
+    far_head(client, -1, ":method=PUT :scheme=http :authority=inventory :path=/a x-a=1 x-b!=2",
+             false);
+    far_pump(client);
+    struct far_end *end = upstream(pipes, 0, 100);
+    assert_string_equal(told(end), "head 1 :method=PUT :scheme=http :authority=inventory :path=/a "
+                                   "x-a=1 x-b!=2");
+    far_body(client, 1, SLICE("hello"), false);
+    far_head(client, 1, "x-c!=3 x-d=4", true);
+    far_pump(client);
+    assert_string_equal(told(end), "data 1 hello | head 1 x-c!=3 x-d=4 end");
+    far_head(end, 1, ":status=200 x-e!=5 x-f=6", false);
+    far_body(end, 1, SLICE("there"), false);
+    far_head(end, 1, "x-g=7 x-h!=8", true);
+    far_pump(end);
+    assert_string_equal(told(client),
+                        "head 1 :status=200 x-e!=5 x-f=6 | data 1 there | head 1 x-g=7 x-h!=8 end");
+    far_free(client);
+    far_free(end);
+    pipes_free(pipes);
+}
+
 /* What an upstream has not begun on is sent again, on another connection. */
 static void an_upstream_that_says_goaway(void **state)
 {
@@ -353,6 +380,7 @@ int main(void)
         cmocka_unit_test(calls_share_a_connection),
         cmocka_unit_test(a_call_with_all_that_it_can_have),
         cmocka_unit_test(trailers_behind_a_length),
+        cmocka_unit_test(what_is_never_indexed_stays_so),
         cmocka_unit_test(an_upstream_that_says_goaway),
         cmocka_unit_test(a_refused_stream_is_tried_once_more),
         cmocka_unit_test(streams_that_are_reset),
