@@ -211,14 +211,26 @@ static void on_data(struct h2_stream *stream, struct slice bytes)
     call_body(service->call, bytes);
 }
 
+/* CONNECT, of both kinds: behind its head there is nothing but DATA (RFC 9113 §8.5). */
+static bool is_tunnel(const struct h2_service *service)
+{
+    return service->deciding || service->stream.both_ways ||
+           service->call->request.framing == FRAMING_TUNNEL;
+}
+
 static void on_end(struct h2_stream *stream, bool trailing)
 {
     struct h2_service *service = service_of(stream);
     struct fields trailers = { 0 };
     if (service->broken)
         return;
-    if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
+    if (trailing && is_tunnel(service)) {
+        if (stream->opened)
+            h2_reset(stream, NGHTTP2_PROTOCOL_ERROR);
+        break_request(service, REASON_bad_request, "a tunnel has no trailers");
+    } else if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK) {
         break_request(service, REASON_bad_request, stream->block.why);
+    }
     if (service->broken)
         return;
     if (service->deciding) {

@@ -196,6 +196,25 @@ static void a_client_that_goes(void **state)
     }
 }
 
+/* A tunnel has DATA only: RFC 9113 §8.5. */
+static void a_client_that_sends_trailers(void **state)
+{
+    (void)state;
+    for (int open = 0; open < 2; open++) {
+        struct scene scene = asked("early", false);
+        if (open)
+            switch_protocols(&scene);
+        far_head(scene.client, scene.id, "x-t=v", true);
+        const char *answer = told(scene.client);
+        if (open)
+            assert_string_equal(answer, "reset 1 1");
+        else
+            assert_int_equal(strncmp(answer, "head 1 :status=400", 18), 0);
+        assert_true(scene.upstream->closed);
+        end(&scene);
+    }
+}
+
 static void what_cannot_be(void **state)
 {
     (void)state;
@@ -464,6 +483,7 @@ int main(void)
         cmocka_unit_test(it_may_be_refused),
         cmocka_unit_test(an_answer_to_another_key_is_malformed),
         cmocka_unit_test(a_client_that_goes),
+        cmocka_unit_test(a_client_that_sends_trailers),
         cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(a_conversation_by_http2),
         cmocka_unit_test(the_client_may_end_first),
