@@ -379,7 +379,7 @@ static enum head_verdict judge_request(struct reading *reading, struct slice tar
     verdict = read_expect(reading, request, notes);
     if (verdict != HEAD_OK)
         return verdict;
-    verdict = forwards_count(request, reading->arena, &wrong);
+    verdict = method_judge(request, reading->arena, &wrong);
     if (verdict != HEAD_OK)
         return judge(notes, verdict, wrong);
     if (slice_is(request->method, "CONNECT")) {
@@ -442,10 +442,15 @@ static struct field *find_forwards(struct fields *fields, unsigned *times)
     return found;
 }
 
-enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why)
+enum head_verdict method_judge(struct head *request, struct arena *arena, const char **why)
 {
-    if (!slice_is(request->method, "OPTIONS") && !slice_is(request->method, "TRACE"))
+    bool trace = slice_is(request->method, "TRACE");
+    if (!trace && !slice_is(request->method, "OPTIONS"))
         return HEAD_OK;
+    if (trace && head_has_body(request)) {
+        *why = "TRACE has no content";
+        return HEAD_BAD;
+    }
     unsigned times = 0;
     uint64_t left = 0;
     struct field *field = find_forwards(&request->fields, &times);

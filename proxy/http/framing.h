@@ -64,10 +64,11 @@ bool response_has_body(struct slice method, int status);
 /* Whether two authorities of http say the same: the port 80 need not be written. */
 bool authority_equal(struct slice a, struct slice b);
 
-/* RFC 9110 §7.6.2: one less for who comes next, where Max-Forwards counts; at 0 the request is not
- * forwarded, and Shunt has no answer of its own to it. Several, or none that is a number, could
- * end its way in two places: malformed. HEAD_OK, or a verdict with `*why`. */
-enum head_verdict forwards_count(struct head *request, struct arena *arena, const char **why);
+/* What certain methods ask of a request, by whatever version it came; its framing is known. TRACE
+ * has no content (RFC 9110 §9.3.8). Where Max-Forwards counts, it is one less for who comes next;
+ * at 0 the request is not forwarded, and Shunt has no answer of its own to it; several, or none
+ * that is a number, could end its way in two places (§7.6.2). HEAD_OK, or a verdict with `*why`. */
+enum head_verdict method_judge(struct head *request, struct arena *arena, const char **why);
 
 /* How many Shunts a request has passed: its Via entries with our name, and what Shunt-Hops says. */
 unsigned head_hops(const struct fields *fields);

@@ -246,7 +246,7 @@ enum head_verdict h2_block_request(struct h2_block *block, bool ends, struct hea
     request->trailers_welcome = block->te_trailers;
     request->fields = block->fields;
     const char *why = NULL;
-    enum head_verdict verdict = forwards_count(request, block->arena, &why);
+    enum head_verdict verdict = method_judge(request, block->arena, &why);
     if (verdict != HEAD_OK)
         judge(block, verdict, why);
     return block->verdict;

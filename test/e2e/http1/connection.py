@@ -118,6 +118,8 @@ CASES.update(kept({
     "trace-forwards-two": (b"Max-Forwards: 0|Max-Forwards: 5", 400),
     "trace-forwards-signed": (b"Max-Forwards: +2", 400), "trace-forwards-negative": (b"Max-Forwards: -1", 400),
     "trace-forwards-hex": (b"Max-Forwards: 0x2", 400), "trace-forwards-fraction": (b"Max-Forwards: 1.5", 400),
+    "trace-length": (b"Content-Length: 5", 400), "trace-chunks": (b"Transfer-Encoding: chunked", 400),
+    "trace-empty": (b"Content-Length: 0", SAME),
     "trace-forwards-huge": (b"Max-Forwards: 99999999999999999999", b"Max-Forwards: 18446744073709551614"),
 }, b"TRACE /p HTTP/1.1"))
 

@@ -148,6 +148,7 @@ static void fields(void **state)
         { REQUEST("OPTIONS", "*") "max-forwards: 0\n", true, "501" },
         { REQUEST("OPTIONS", "*") "max-forwards: 2\nmax-forwards: 1\n", true, "bad" },
         { REQUEST("TRACE", "/") "max-forwards: +2\n", true, "bad" },
+        { REQUEST("TRACE", "/"), false, "bad" },
         { GET "upgrade: h2c\n", true, "bad" },
         { GET "keep-alive: 5\n", true, "GET a / none" },
         { GET "cookie: a=1\nx: y\ncookie: b=2\n", true, "GET a / none cookie=a=1; b=2 x=y" },
