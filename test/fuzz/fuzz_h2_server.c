@@ -17,9 +17,8 @@ static const char config[] =
     "timeouts = { head = \"5s\"; idle = \"20s\"; body = \"5s\"; };\n";
 
 /* To the key that comes of random bytes which are all alike. */
-#define SWITCH                                                        \
-    "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
-    "Sec-WebSocket-Accept: 5jSu99N61NkfGRivKp2L1TNc+X8=\r\n\r\n"
+static const char switched[] = "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                               "Sec-WebSocket-Accept: 5jSu99N61NkfGRivKp2L1TNc+X8=\r\n\r\n";
 
 static const struct line lines[] = {
     { ":method", "POST" },
@@ -80,7 +79,7 @@ static void upstream_says(struct peer *peer)
         "HTTP/1.1 500 No\r\nContent-Length: 99999\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200",
-        SWITCH,
+        switched,
     };
     static const uint8_t much[65536];
     uint8_t which = next_byte(peer) % 13;
