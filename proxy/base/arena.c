@@ -37,7 +37,7 @@ void arena_clear(struct arena *arena)
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;
-        if (arena->spares != NULL && sizeof *block + block->room == SPARE_BYTES)
+        if (arena->spares != NULL && sizeof *block + block->room == arena->spares->bytes)
             spare_give(arena->spares, block);
         else
             free(block);
@@ -49,7 +49,8 @@ void arena_clear(struct arena *arena)
 
 static struct arena_block *block_add(struct arena *arena, size_t size)
 {
-    const size_t spare = SPARE_BYTES - sizeof(struct arena_block);
+    const size_t spare = arena->spares == NULL ? 0
+                                               : arena->spares->bytes - sizeof(struct arena_block);
     bool from_spares = arena->spares != NULL && size <= spare &&
                        (arena->blocks == NULL || arena->blocks->next == NULL);
     size_t room = arena->blocks == NULL ? FIRST_BLOCK : arena->blocks->room * 2;

@@ -23,7 +23,7 @@ struct arena {
 };
 
 /* An empty arena that will hand out at most `cap` bytes. Allocates nothing. Its owner may set
- * `spares` then: of SPARE_BYTES, of the same thread, and outliving it. */
+ * `spares` then: of the same thread, and outliving it. */
 void arena_init(struct arena *arena, size_t cap);
 
 /* Frees everything. The arena is empty and usable afterwards. */

@@ -47,7 +47,7 @@ void h2_join(struct h2 *h2, struct h2_stream *stream, int32_t id)
     stream->id = id;
     stream->began_ms = worker_now_ms(h2->worker);
     arena_init(&stream->memory, stream->block.bytes_max * 2);
-    stream->memory.spares = &h2->worker->spares;
+    stream->memory.spares = &h2->worker->small;
     list_append(&h2->streams, &stream->link);
     h2->count++;
 }
