@@ -379,6 +379,15 @@ void h2_reset(struct h2_stream *stream, uint32_t error)
     worker_defer(h2->worker, &h2->flush);
 }
 
+void h2_stop(struct h2_stream *stream)
+{
+    assert(stream->ended);
+    stream->both_ways = false; /* so that it stops with the frame that ends it */
+    if (stream->h2 != NULL && !stream->complete &&
+        nghttp2_session_get_stream_local_close(stream->h2->session, stream->id) == 1)
+        h2_reset(stream, NGHTTP2_NO_ERROR);
+}
+
 void h2_stream_free(struct h2_stream *stream)
 {
     assert(stream->h2 == NULL);

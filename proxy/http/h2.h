@@ -147,6 +147,9 @@ void h2_grant(struct h2_stream *stream, size_t bytes);
 void h2_ignore(struct h2_stream *stream);
 /* `closed` follows at the end of the turn. */
 void h2_reset(struct h2_stream *stream, uint32_t error);
+/* A tunnel that was ended is over. A peer that has not said all is told to stop, once that end is
+ * out. */
+void h2_stop(struct h2_stream *stream);
 /* Frees what a stream holds; it is closed, or was never begun. */
 void h2_stream_free(struct h2_stream *stream);
 

@@ -149,6 +149,8 @@ static void on_end(struct call *call, const struct fields *trailers)
     assert(service->stream.opened);
     if (!service->stream.ended)
         h2_end(&service->stream, trailers);
+    if (service->stream.both_ways)
+        h2_stop(&service->stream);
     h2_service_answered(service);
 }
 

@@ -226,12 +226,14 @@ static enum trip_failure failure_of(const struct trip *trip, bool malformed, uin
     return trip->begun ? TRIP_CUT : TRIP_LOST;
 }
 
+/* An upstream that has ended its half of a tunnel may close the other one as well, as servers do
+ * whose handler returns: NO_ERROR says that nothing is missing (RFC 9113 §8.1). */
 static void on_closed(struct h2_stream *stream, uint32_t error)
 {
     struct h2_client *h2_client = of_stream(stream);
     struct trip *trip = h2_client->client.trip;
     bool malformed = stream->forced || h2_client->channel->malformed;
-    if (trip != NULL && trip->half && trip->sent && error == NGHTTP2_NO_ERROR)
+    if (trip != NULL && trip->half && error == NGHTTP2_NO_ERROR)
         finish(h2_client, &(struct fields){ 0 });
     else if (trip != NULL)
         fail(h2_client, failure_of(trip, malformed, error),

@@ -352,6 +352,26 @@ static void either_side_may_break_off(void **state)
     rest(&ascent);
 }
 
+/* As servers do whose handler returns: all is said, and nothing more is read (RFC 9113 §8.1). */
+static void the_upstream_may_end_both_ways(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct ascent ascent = switched();
+        far_body(ascent.upstream, 1, SLICE("bye"), true);
+        if (late)
+            say(ascent.client, "to nobody");
+        far_reset(ascent.upstream, 1, NGHTTP2_NO_ERROR);
+        assert_string_equal(heard(ascent.client), "bye");
+        assert_true(ascent.client->ended && !ascent.client->reset);
+        rest(&ascent);
+    }
+    struct ascent ascent = switched();
+    far_reset(ascent.upstream, 1, NGHTTP2_NO_ERROR); /* not all is said */
+    assert_true(ascent.client->reset);
+    rest(&ascent);
+}
+
 /* Whether a WebSocket may be asked for, the upstream's SETTINGS say. */
 static void nothing_is_asked_before_it_may(void **state)
 {
@@ -450,27 +470,58 @@ static void what_is_no_web_socket(void **state)
     }
 }
 
+struct passage {
+    struct pipes *pipes;
+    struct far_end *client, *upstream;
+};
+
+static struct passage passed(void)
+{
+    struct pipes *pipes = pipes_new(config);
+    struct passage passage = { pipes, far_new(accept_client(pipes), false, true, 0), NULL };
+    assert_int_equal(far_head(passage.client, -1, ASK("/h2?x=1"), false), 1);
+    far_pump(passage.client);
+    open_pipe(dialled(pipes, 0));
+    passage.upstream = far_new(dialled(pipes, 0), true, true, 100);
+    assert_string_equal(told(passage.upstream), CONNECT);
+    far_head(passage.upstream, 1, ":status=200", false);
+    far_pump(passage.upstream);
+    assert_string_equal(told(passage.client), "head 1 :status=200");
+    return passage;
+}
+
+static void leave(struct passage *passage)
+{
+    assert_true(list_empty(&passage->pipes->worker.calls));
+    far_free(passage->client);
+    far_free(passage->upstream);
+    pipes_free(passage->pipes);
+}
+
 static void http2_on_both_sides(void **state)
 {
     (void)state;
-    struct pipes *pipes = pipes_new(config);
-    struct far_end *client = far_new(accept_client(pipes), false, true, 0);
-    int32_t id = far_head(client, -1, ASK("/h2?x=1"), false);
-    far_pump(client);
-    open_pipe(dialled(pipes, 0));
-    struct far_end *upstream = far_new(dialled(pipes, 0), true, true, 100);
-    assert_string_equal(told(upstream), CONNECT);
-    far_head(upstream, 1, ":status=200", false);
-    far_pump(upstream);
-    assert_string_equal(told(client), "head 1 :status=200");
-    far_body(client, id, SLICE("there"), true);
-    assert_string_equal(told(upstream), "data 1 there end");
-    far_body(upstream, 1, SLICE("back"), true);
-    assert_string_equal(told(client), "data 1 back end");
-    assert_true(list_empty(&pipes->worker.calls));
-    far_free(client);
-    far_free(upstream);
-    pipes_free(pipes);
+    struct passage passage = passed();
+    far_body(passage.client, 1, SLICE("there"), true);
+    assert_string_equal(told(passage.upstream), "data 1 there end");
+    far_body(passage.upstream, 1, SLICE("back"), true);
+    assert_string_equal(told(passage.client), "data 1 back end");
+    leave(&passage);
+}
+
+static void a_client_of_http2_is_told_to_stop(void **state)
+{
+    (void)state;
+    for (int at_once = 0; at_once < 2; at_once++) {
+        struct passage passage = passed();
+        far_body(passage.upstream, 1, SLICE("back"), true);
+        if (!at_once)
+            assert_string_equal(told(passage.client), "data 1 back end");
+        far_reset(passage.upstream, 1, NGHTTP2_NO_ERROR);
+        assert_string_equal(told(passage.client),
+                            at_once ? "data 1 back end | reset 1 0" : "reset 1 0");
+        leave(&passage);
+    }
 }
 
 int main(void)
@@ -488,12 +539,14 @@ int main(void)
         cmocka_unit_test(a_conversation_by_http2),
         cmocka_unit_test(the_client_may_end_first),
         cmocka_unit_test(either_side_may_break_off),
+        cmocka_unit_test(the_upstream_may_end_both_ways),
         cmocka_unit_test(nothing_is_asked_before_it_may),
         cmocka_unit_test(while_it_waits_for_that),
         cmocka_unit_test(the_upstream_may_refuse),
         cmocka_unit_test(a_refusal_that_is_malformed),
         cmocka_unit_test(what_is_no_web_socket),
         cmocka_unit_test(http2_on_both_sides),
+        cmocka_unit_test(a_client_of_http2_is_told_to_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
