@@ -379,6 +379,14 @@ void h2_reset(struct h2_stream *stream, uint32_t error)
     worker_defer(h2->worker, &h2->flush);
 }
 
+void h2_blame(struct h2_stream *stream, uint32_t error)
+{
+    if (stream->h2 == NULL || stream->given_up)
+        return;
+    h2_reset(stream, error);
+    count_nuisance(stream->h2, H2_FORCED_RESETS, 1);
+}
+
 void h2_stop(struct h2_stream *stream)
 {
     assert(stream->ended);

@@ -147,6 +147,8 @@ void h2_grant(struct h2_stream *stream, size_t bytes);
 void h2_ignore(struct h2_stream *stream);
 /* `closed` follows at the end of the turn. */
 void h2_reset(struct h2_stream *stream, uint32_t error);
+/* The same for what the peer sent, which it may do only so often. */
+void h2_blame(struct h2_stream *stream, uint32_t error);
 /* A tunnel that was ended is over. A peer that has not said all is told to stop, once that end is
  * out. */
 void h2_stop(struct h2_stream *stream);

@@ -157,10 +157,13 @@ static struct h2_stream *on_begin(struct h2 *h2, int32_t id)
     return &service->stream;
 }
 
+/* What is wrong behind an answer's head can be told by a reset only. */
 static void break_request(struct h2_service *service, enum reason reason, const char *detail)
 {
     assert(!service->broken && service->call != NULL);
     service->broken = true;
+    if (service->stream.opened)
+        h2_blame(&service->stream, NGHTTP2_PROTOCOL_ERROR);
     call_refuse(service->call, reason, detail);
 }
 
@@ -224,13 +227,10 @@ static void on_end(struct h2_stream *stream, bool trailing)
     struct fields trailers = { 0 };
     if (service->broken)
         return;
-    if (trailing && is_tunnel(service)) {
-        if (stream->opened)
-            h2_reset(stream, NGHTTP2_PROTOCOL_ERROR);
+    if (trailing && is_tunnel(service))
         break_request(service, REASON_bad_request, "a tunnel has no trailers");
-    } else if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK) {
+    else if (trailing && h2_block_trailers(&stream->block, &trailers) != HEAD_OK)
         break_request(service, REASON_bad_request, stream->block.why);
-    }
     if (service->broken)
         return;
     if (service->deciding) {

@@ -485,6 +485,28 @@ static void an_upstream_that_breaks_off(void **state)
     end(&scene);
 }
 
+/* Behind the head of the answer a reset is all that tells it; each has cost the upstream a call. */
+static void trailers_that_force_resets_are_a_flood(void **state)
+{
+    (void)state;
+    struct scene scene = begin(true);
+    unsigned wrongs = 0;
+    while (wrongs < 100 && !scene.pipe->ended) {
+        int32_t id = far_head(scene.client, -1, PUT, false);
+        say(upstream_of(&scene, wrongs++), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+        assert_true(says(told(scene.client), ":status=200 content-length=9"));
+        far_head(scene.client, id, "host=b", true);
+        const char *answer = told(scene.client);
+        if (wrongs == 1)
+            assert_string_equal(answer, "reset 1 1");
+        else if (scene.pipe->ended)
+            assert_true(says(answer, " 11")); /* ENHANCE_YOUR_CALM */
+    }
+    assert_in_range(wrongs, 50, 99);
+    assert_true(list_empty(&scene.pipes->worker.calls));
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_tunnel_that_ends_before_its_last_words_are_out),
         cmocka_unit_test(a_failure_in_the_terms_of_grpc),
         cmocka_unit_test(an_upstream_that_breaks_off),
+        cmocka_unit_test(trailers_that_force_resets_are_a_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
