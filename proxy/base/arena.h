@@ -1,8 +1,8 @@
 /* Memory that dies all at once: one arena per call, per connection head, per snapshot.
  *
- * Blocks are chained; the first ones can come from a stock of spares. An arena has a hard cap, so that a
- * peer can never make one call cost more than was decided. Not thread-safe: an arena belongs to
- * whoever owns the thing it serves.
+ * Blocks are chained; the first ones can come from a stock of spares. An arena has a hard cap, so
+ * that a peer can never make one call cost more than was decided. Not thread-safe: an arena belongs
+ * to whoever owns the thing it serves.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -1,9 +1,9 @@
 /* An array in an arena, walked from its start: messages have tens of fields, not thousands.
  *
- * field_token is on the path of every field of every head: it puts eight bytes at a time into lower
- * case. For each length there is a comparison with just the names of that length, which the compiler
- * makes from FIELD_NAMES: all others vanish, since lengths are constants there. Failure: the arena's cap, when the array grows or a
- * copy is asked for.
+ * field_token is on the path of every field of every head: it puts eight bytes at a time into
+ * lower case. For each length there is a comparison with just the names of that length, which the
+ * compiler makes from FIELD_NAMES: all others vanish, since lengths are constants there. Failure:
+ * the arena's cap, when the array grows or a copy is asked for.
  */
 #include "base/fields.h"
 
@@ -34,8 +34,8 @@ static inline uint8_t lower(uint8_t byte)
     return (uint8_t)(byte + ((uint8_t)(byte - 'A') < 26) * ('a' - 'A'));
 }
 
-/* The same of eight bytes. Added to the lower seven bits of a byte, the first number sets its eighth
- * from 'A' on, the second behind 'Z'. */
+/* The same of eight bytes. Added to the lower seven bits of a byte, the first number sets its
+ * eighth from 'A' on, the second behind 'Z'. */
 static inline uint64_t lower_all(uint64_t bytes)
 {
     const uint64_t each = 0x0101010101010101;

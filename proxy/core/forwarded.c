@@ -1,7 +1,7 @@
-/* Happy path: nothing to do, since the rule is to keep; else claims are taken out, and what this hop
- * knows for sure is written: the address of the other end of the connection, the host that was
- * called, and that it was plain HTTP. So it goes with claims of callers that are not trusted, too. An
- * address that is not known, as in explain, is "unknown" (RFC 7239 §6.2).
+/* Happy path: nothing to do, since the rule is to keep; else claims are taken out, and what this
+ * hop knows for sure is written: the address of the other end of the connection, the host that was
+ * called, and that it was plain HTTP. So it goes with claims of callers that are not trusted, too.
+ * An address that is not known, as in explain, is "unknown" (RFC 7239 §6.2) and in no network.
  * Failure: the arena's cap.
  */
 #include "core/forwarded.h"

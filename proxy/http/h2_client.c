@@ -1,9 +1,9 @@
 /* See h2_client.h.
  *
  * Happy path: a trip's head becomes a block, its body waits for the stream's window, the answer's
- * blocks and DATA are told as they come; a WebSocket that the upstream accepts is a tunnel from then
- * on. Failures: what is malformed resets the stream; a stream or a connection that ends too early
- * fails its trips by how far their answers had come.
+ * blocks and DATA are told as they come; a WebSocket that the upstream accepts is a tunnel from
+ * then on. Failures: what is malformed resets the stream; a stream or a connection that ends too
+ * early fails its trips by how far their answers had come.
  */
 #include "http/h2_client.h"
 

@@ -5,10 +5,10 @@
  *   and at last, from wherever: owner->closed, after which its owner frees it.
  *
  * A WebSocket is asked for once the upstream has said in its SETTINGS whether it may be (RFC 8441);
- * until then its trip waits. A client is freed when its trip is over. An upstream that says GOAWAY keeps the trips that it
- * has begun on, and refuses the rest, which may be sent again. One that has died without a word
- * is found out as soon as a trip is dropped that it never answered: a PING that stays without an
- * answer ends the channel.
+ * until then its trip waits. A client is freed when its trip is over. An upstream that says GOAWAY
+ * keeps the trips that it has begun on, and refuses the rest, which may be sent again. One that has
+ * died without a word is found out as soon as a trip is dropped that it never answered: a PING that
+ * stays without an answer ends the channel.
  */
 #ifndef HTTP_H2_CLIENT_H
 #define HTTP_H2_CLIENT_H

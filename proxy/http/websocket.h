@@ -1,5 +1,5 @@
-/* WebSockets where the two versions of HTTP meet: HTTP/1.1 asks by a GET with an upgrade (RFC 6455),
- * HTTP/2 by an extended CONNECT (RFC 8441). The frames inside are the same.
+/* WebSockets where the two versions of HTTP meet: HTTP/1.1 asks by a GET with an upgrade (RFC
+ * 6455), HTTP/2 by an extended CONNECT (RFC 8441). The frames inside are the same.
  *
  *   client of HTTP/2:    CONNECT ─ websocket_key ──▶ GET ··· 101 ─ websocket_answer ─▶ 200
  *   upstream of HTTP/2:  GET ──────▶ CONNECT ··············· 200 ─ websocket_accept ─▶ 101

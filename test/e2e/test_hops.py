@@ -22,7 +22,8 @@ log = { level = "warning"; };
 RULES = {
     "default": "", "append": 'forwarded = "append";', "replace": 'forwarded = "replace"; forwarded_as = "forwarded";',
     "remove": 'forwarded = "remove";', "trusting": 'trusted_proxies = ( "::1", "127.0.0.0/8" );',
-    "distrusting": 'forwarded = "keep"; trusted_proxies = ( "10.0.0.0/8", "fd00::/8" );', "quiet": 'via = "off";', "half-quiet": 'via = "request";',
+    "distrusting": 'forwarded = "keep"; trusted_proxies = ( "10.0.0.0/8", "fd00::/8" );',
+    "quiet": 'via = "off";', "half-quiet": 'via = "request";',
 }
 CLAIMS = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https"), ("forwarded", "for=1.2.3.4"), ("x-real-ip", "9")]
 SAID = {
