@@ -222,13 +222,14 @@ static void on_block(struct h2 *h2, struct h2_stream *stream, bool ends)
         h2->side->end(stream, trailing);
 }
 
-/* A body that begins with few bytes is no nuisance yet: so do the empty messages of gRPC. */
+/* A body that begins with few bytes is no nuisance yet: so do the empty messages of gRPC. What goes
+ * through a tunnel comes in pieces as small as they are, but none of them is empty. */
 static void on_data_end(struct h2 *h2, struct h2_stream *stream, const nghttp2_frame *frame)
 {
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     bool first = stream != NULL && frame->hd.length > 0 && stream->content <= frame->hd.length;
-    bool tunnel = stream != NULL && stream->both_ways; /* whose pieces are as small as they are */
-    if (frame->hd.length < FRAME_HEAD && !ends && !first && !tunnel)
+    bool piece = stream != NULL && frame->hd.length > 0 && stream->both_ways;
+    if (frame->hd.length < FRAME_HEAD && !ends && !first && !piece)
         count_nuisance(h2, H2_TINY_DATA, (uint32_t)(FRAME_HEAD - frame->hd.length));
     if (!ends || stream == NULL)
         return;

@@ -498,6 +498,23 @@ static void leave(struct passage *passage)
     pipes_free(passage->pipes);
 }
 
+/* They take no window, so that nothing else would stop them. */
+static void empty_frames_are_a_flood(void **state)
+{
+    (void)state;
+    for (int by_client = 0; by_client < 2; by_client++) {
+        struct passage passage = passed();
+        struct far_end *end = by_client ? passage.client : passage.upstream;
+        unsigned frames = 0;
+        while (frames < 10000 && !end->pipe->ended && !end->pipe->closed) {
+            far_raw(end, NGHTTP2_DATA, 0, 1, SLICE(""));
+            frames++;
+        }
+        assert_in_range(frames, 5000, 9000);
+        leave(&passage);
+    }
+}
+
 static void http2_on_both_sides(void **state)
 {
     (void)state;
@@ -545,6 +562,7 @@ int main(void)
         cmocka_unit_test(the_upstream_may_refuse),
         cmocka_unit_test(a_refusal_that_is_malformed),
         cmocka_unit_test(what_is_no_web_socket),
+        cmocka_unit_test(empty_frames_are_a_flood),
         cmocka_unit_test(http2_on_both_sides),
         cmocka_unit_test(a_client_of_http2_is_told_to_stop),
     };
