@@ -278,7 +278,9 @@ static void on_refusing(struct task *task)
         if (h2_client->client.trip != NULL && h2_client->unable)
             fail(h2_client, TRIP_UNABLE, "it does not enable the extended CONNECT");
         else if (h2_client->client.trip != NULL)
-            fail(h2_client, TRIP_REFUSED, "the connection takes no more");
+            fail(h2_client, TRIP_REFUSED,
+                 channel->malformed ? "what the upstream says is no HTTP/2"
+                                    : "the connection takes no more");
         destroy(h2_client);
     }
 }

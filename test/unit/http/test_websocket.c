@@ -410,6 +410,26 @@ static void while_it_waits_for_that(void **state)
     rest(&ascent);
 }
 
+/* Nothing has left, so that another connection is tried; then its operator is told. */
+static void an_upstream_that_speaks_another_protocol(void **state)
+{
+    (void)state;
+    struct ascent ascent = unsettled(UPGRADE_WITH_KEY);
+    for (unsigned i = 0; i < 2; i++) {
+        struct pipe *pipe = dialled(ascent.pipes, i);
+        assert_non_null(pipe);
+        if (i > 0)
+            open_pipe(pipe);
+        say(pipe, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        hang_up(pipe);
+    }
+    const char *answer = heard(ascent.client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 503 ", 13), 0);
+    assert_non_null(strstr(answer, "\"detail\":\"what the upstream says is no HTTP/2\""));
+    assert_non_null(strstr(answer, "\"executed\":\"no\""));
+    rest(&ascent);
+}
+
 static void the_upstream_may_refuse(void **state)
 {
     (void)state;
@@ -559,6 +579,7 @@ int main(void)
         cmocka_unit_test(the_upstream_may_end_both_ways),
         cmocka_unit_test(nothing_is_asked_before_it_may),
         cmocka_unit_test(while_it_waits_for_that),
+        cmocka_unit_test(an_upstream_that_speaks_another_protocol),
         cmocka_unit_test(the_upstream_may_refuse),
         cmocka_unit_test(a_refusal_that_is_malformed),
         cmocka_unit_test(what_is_no_web_socket),
