@@ -96,8 +96,11 @@ static void the_first_blocks_come_from_spares_and_go_back(void **state)
     arena_init(&arena, 1 << 20);
     arena.spares = &spares;
     spare_give(&spares, malloc(SPARE_BYTES));
+    spare_give(&spares, malloc(SPARE_BYTES));
     int kept = spares.count;
     memset(arena_get(&arena, 64), 0xff, 64);
+    assert_int_equal(spares.count, kept - (kept > 0));
+    assert_non_null(arena_get(&arena, SPARE_BYTES - 64)); /* does not fit into the first */
     assert_int_equal(spares.count, 0);
     assert_non_null(arena_get(&arena, 2 * SPARE_BYTES)); /* is no spare */
     arena_clear(&arena);

@@ -37,6 +37,27 @@ static void every_name_has_its_token_in_any_case(void **state)
     }
 }
 
+/* Only a letter's other case says the same: not '@' or '[' beside them, nor a byte whose eighth bit
+ * is set. */
+static void one_other_byte_makes_another_name(void **state)
+{
+    (void)state;
+    for (int token = FIELD_OTHER + 1; token < FIELD_NAMES_COUNT; token++) {
+        char other[64];
+        size_t len = strlen(names[token]);
+        memcpy(other, names[token], len);
+        for (size_t place = 0; place < len; place++) {
+            char own = other[place];
+            for (int byte = 0; byte < 256; byte++) {
+                bool same = byte == own || (own >= 'a' && own <= 'z' && byte == own - 'a' + 'A');
+                other[place] = (char)byte;
+                assert_int_equal(field_token(slice_of(other, len)), same ? token : FIELD_OTHER);
+            }
+            other[place] = own;
+        }
+    }
+}
+
 static void other_names_have_none(void **state)
 {
     (void)state;
@@ -154,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_name_has_its_token_in_any_case),
+        cmocka_unit_test(one_other_byte_makes_another_name),
         cmocka_unit_test(other_names_have_none),
         cmocka_unit_test(order_case_and_repetition_are_kept),
         cmocka_unit_test(grows_until_the_arenas_cap),
