@@ -63,11 +63,11 @@ static void fail(struct carriage *carriage, enum outcome outcome, enum reason re
 enum outcome carriage_cancel(struct attempt *attempt)
 {
     struct carriage *carriage = attempt->own;
-    bool sent = carriage->maybe_begun || carriage->trip.client != NULL;
+    bool sent = carriage->maybe_begun;
     rest(carriage);
     pool_forget(&carriage->seeker);
-    if (carriage->trip.client != NULL)
-        client_drop(carriage->trip.client);
+    if (carriage->trip.client != NULL && !client_drop(carriage->trip.client))
+        sent = true;
     return sent ? OUTCOME_MAYBE_SENT : OUTCOME_NOT_SENT;
 }
 

@@ -81,7 +81,7 @@ struct client_driver {
     void (*end)(struct client *client, const struct fields *trailers);
     size_t (*queued)(const struct client *client);
     void (*room)(struct client *client, size_t bytes);
-    void (*drop)(struct client *client);
+    bool (*drop)(struct client *client);
 };
 
 struct client {
@@ -146,10 +146,10 @@ static inline void client_room(struct client *client, size_t bytes)
     client->driver->room(client, bytes);
 }
 
-/* Forgets the trip. */
-static inline void client_drop(struct client *client)
+/* Forgets the trip. True: nothing of it has left, nor will, so that no upstream can begin on it. */
+static inline bool client_drop(struct client *client)
 {
-    client->driver->drop(client);
+    return client->driver->drop(client);
 }
 
 #endif

@@ -80,15 +80,16 @@ static void finish(struct h1_client *h1, bool clean)
     trip->events->end(trip, trip->reader.trailers.count > 0 ? &trip->reader.trailers : NULL);
 }
 
-static void drop(struct client *client)
+static bool drop(struct client *client)
 {
     struct h1_client *h1 = h1_of(client);
-    bool hard = is_unsent(h1) || client->trip->tunnel;
+    bool unsent = is_unsent(h1), hard = unsent || client->trip->tunnel;
     part(h1);
     if (hard) /* the request stays here; the end of a tunnel would be taken for a good one */
         stream_reset(h1->stream);
     else
         stream_close(h1->stream);
+    return unsent;
 }
 
 void h1_client_close(struct h1_client *h1)

@@ -101,15 +101,18 @@ static void refuse(struct h2_client *h2_client)
     worker_defer(channel->worker, &channel->refusing);
 }
 
-static void drop(struct client *client)
+/* What has not even begun waits for SETTINGS, or to be refused. */
+static bool drop(struct client *client)
 {
     struct h2_client *h2_client = of_client(client);
+    bool unsent = link_joined(&h2_client->link);
     part(h2_client);
-    if (link_joined(&h2_client->link))
+    if (unsent)
         refuse(h2_client);
     h2_ignore(&h2_client->stream);
     h2_reset(&h2_client->stream, NGHTTP2_CANCEL);
     look_for_life(h2_client->channel, h2_client->since_ms);
+    return unsent;
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ static const char config[] =
     "service = \"t\";\n"
     "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; } );\n"
     "upstreams = ( { name = \"h2\"; endpoints = ( \"10.0.0.2:80\" ); protocol = \"h2\"; } );\n"
-    "routes = ( { name = \"h2\"; match = { path = \"/h2\"; }; style = \"sync\";\n"
+    "routes = ( { name = \"h2\"; match = { path = \"/h2\"; }; style = \"sync\"; timeout = \"9s\";\n"
     "             sync = { upstream = \"h2\"; }; } );\n"
     "unmatched = \"refuse\";\n"
     "timeouts = { body = \"5s\"; tunnel = \"60s\"; };\n";
@@ -183,6 +183,30 @@ static void while_it_waits_for_that(void **state)
     rest(&ascent);
 }
 
+static void the_deadline_passes(struct ascent *ascent, const char *reason, const char *executed)
+{
+    pass(ascent->pipes, 9000);
+    const char *answer = heard(ascent->client);
+    assert_int_equal(strncmp(answer, "HTTP/1.1 504 ", 13), 0);
+    assert_non_null(strstr(answer, reason));
+    assert_non_null(strstr(answer, executed));
+}
+
+/* Before the upstream's SETTINGS nothing has left, and nothing will. */
+static void a_deadline_while_it_waits(void **state)
+{
+    (void)state;
+    struct ascent ascent = unsettled(UPGRADE_WITH_KEY);
+    the_deadline_passes(&ascent, "\"reason\":\"deadline_passed\"", "\"executed\":\"no\"");
+    ascent.upstream = far_new(ascent.pipe, true, true, 100);
+    assert_string_equal(told(ascent.upstream), "ping");
+    rest(&ascent);
+    ascent = connected();
+    the_deadline_passes(&ascent, "\"reason\":\"timeout\"", "\"executed\":\"unknown\"");
+    assert_string_equal(told(ascent.upstream), "ping | reset 1 8");
+    rest(&ascent);
+}
+
 /* Nothing has left, so that another connection is tried; then its operator is told. */
 static void an_upstream_that_speaks_another_protocol(void **state)
 {
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_upstream_may_end_both_ways),
         cmocka_unit_test(nothing_is_asked_before_it_may),
         cmocka_unit_test(while_it_waits_for_that),
+        cmocka_unit_test(a_deadline_while_it_waits),
         cmocka_unit_test(an_upstream_that_speaks_another_protocol),
         cmocka_unit_test(the_upstream_may_refuse),
         cmocka_unit_test(a_refusal_that_is_malformed),
