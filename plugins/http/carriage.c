@@ -12,8 +12,6 @@
 
 #include <assert.h>
 
-#include "http/websocket.h"
-
 enum {
     EXPECT_MS = 1000,
     FIRST_WINDOW = 32 * 1024, /* of a body of which nothing has left yet */
@@ -359,26 +357,9 @@ struct slice carriage_authority(const struct head *request, const struct plan *p
     return slice_text(plan->upstream->endpoints[0]);
 }
 
-/* Of upgrades HTTP/2 has none but the WebSocket's (RFC 9113 §8.6, RFC 8441). */
-static enum reason refuse_upgrade(struct call *call)
-{
-    const struct upstream_settings *upstream = call->plan.upstream;
-    if (upstream == NULL || !upstream->h2 || call->request.upgrade.len == 0)
-        return REASON_none;
-    if (!websocket_wanted(&call->request))
-        return REASON_upgrade_refused;
-    if (websocket_complete(&call->request))
-        return REASON_none;
-    call->detail = SLICE("a WebSocket is asked for by GET, with one Sec-WebSocket-Key");
-    return REASON_bad_request;
-}
-
 int carriage_begin(struct attempt *attempt)
 {
     struct call *call = attempt->call;
-    enum reason refused = refuse_upgrade(call);
-    if (refused != REASON_none)
-        return -(int)refused;
     struct carriage *carriage = arena_try(&call->arena, sizeof *carriage);
     if (carriage == NULL)
         return -(int)REASON_overloaded;

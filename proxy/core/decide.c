@@ -14,6 +14,7 @@
 #include "core/snapshot.h"
 #include "core/wire.h"
 #include "core/worker.h"
+#include "http/websocket.h"
 #include "observe/observe.h"
 
 /* RFC 9110 §9.2.1. */
@@ -147,6 +148,21 @@ static void take_id_from_body(struct call *call)
     json_decref(document);
 }
 
+/* Of upgrades HTTP/2 has none but the WebSocket's (RFC 9113 §8.6, RFC 8441). */
+static enum reason judge_upgrade(struct call *call)
+{
+    const struct upstream_settings *upstream = call->plan.upstream;
+    const struct head *request = &call->request;
+    if (upstream == NULL || !upstream->h2 || request->upgrade.len == 0)
+        return REASON_none;
+    if (!websocket_wanted(request))
+        return REASON_upgrade_refused;
+    if (websocket_complete(request))
+        return REASON_none;
+    call->detail = SLICE("a WebSocket is asked for by GET, with one Sec-WebSocket-Key");
+    return REASON_bad_request;
+}
+
 static enum reason plan_route(struct call *call)
 {
     const struct route *route = call->route;
@@ -166,7 +182,10 @@ static enum reason plan_route(struct call *call)
         .max_body = message || route->max_body_written ? route->max_body : UINT64_MAX,
         .max_reply = route->max_reply,
     };
-    return message ? REASON_none : complete_plan(call);
+    if (message)
+        return REASON_none;
+    enum reason reason = judge_upgrade(call);
+    return reason == REASON_none ? complete_plan(call) : reason;
 }
 
 /* A path that nobody's rules have settled is one that two readers could read in two ways. */

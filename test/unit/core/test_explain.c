@@ -15,9 +15,12 @@ static const char config_text[] =
     "listeners = ( { name = \"out\"; address = \"127.0.0.1:15001\"; host = \"inventory:8080\"; } "
     ");\n"
     "admin = { address = \"127.0.0.1:15000\"; };\n"
-    "upstreams = ( { name = \"inventory\"; endpoints = ( \"inventory:8080\" ); } );\n"
+    "upstreams = ( { name = \"inventory\"; endpoints = ( \"inventory:8080\" ); },\n"
+    "              { name = \"two\"; endpoints = ( \"two:8080\" ); protocol = \"h2\"; } );\n"
     "routes = ( { name = \"stock\"; match = { host = \"inventory\"; }; style = \"sync\";\n"
     "             sync = { upstream = \"inventory\"; }; },\n"
+    "           { name = \"two\"; match = { host = \"two\"; }; style = \"sync\";\n"
+    "             sync = { upstream = \"two\"; }; },\n"
     "           { name = \"items\"; match = { host = \"items\"; path = \"/a/{id}\"; };\n"
     "             encoded_slash = \"keep\"; style = \"sync\"; sync = { upstream = \"inventory\"; "
     "};\n"
@@ -36,11 +39,11 @@ struct row {
 
 static const struct row rows[] = {
     { NULL, "http://inventory:8080/a?b=1", NULL, NULL, 0, "/a?b=1" },
-    { NULL, "inventory/a", NULL, NULL, 0, "stock (test.cfg:4)" },
+    { NULL, "inventory/a", NULL, NULL, 0, "stock (test.cfg:5)" },
     /* the documented way: the application's base URL is the listener */
-    { NULL, "http://127.0.0.1:15001/a", NULL, NULL, 0, "stock (test.cfg:4)" },
-    { NULL, "http://localhost:15001", NULL, NULL, 0, "stock (test.cfg:4)" },
-    { NULL, "http://127.0.0.1:15001/a", "Host: inventory", NULL, 0, "stock (test.cfg:4)" },
+    { NULL, "http://127.0.0.1:15001/a", NULL, NULL, 0, "stock (test.cfg:5)" },
+    { NULL, "http://localhost:15001", NULL, NULL, 0, "stock (test.cfg:5)" },
+    { NULL, "http://127.0.0.1:15001/a", "Host: inventory", NULL, 0, "stock (test.cfg:5)" },
     { NULL, "http://other/a", NULL, NULL, 0, "none: passes through" },
     { NULL, "http://inventory/a", NULL, "{}", 0, "POST" },
     { "CONNECT", "http://other:443", NULL, NULL, 0, "tunnel" },
@@ -74,45 +77,96 @@ static const struct row rows[] = {
     { "BAD METHOD", "http://inventory/", NULL, NULL, 2, "" },
 };
 
-static void each_question_gets_its_answer(void **state)
+/* Of an upgrade to an upstream of HTTP/2, what the program answers. */
+static const struct {
+    const char *url, *headers[4];
+    int status;
+    const char *words;
+} upgrades[] = {
+    { "http://two/a", { "Connection: Upgrade", "Upgrade: tea" }, 1, "501, reason upgrade_refused" },
+    { "http://two/a",
+      { "Connection: Upgrade", "Upgrade: websocket" },
+      1,
+      "400, reason bad_request" },
+    { "http://two/a",
+      { "Connection: Upgrade", "Upgrade: websocket" },
+      1,
+      "a WebSocket is asked for by GET, with one Sec-WebSocket-Key" },
+    { "http://two/a",
+      { "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Key: q6urq6urq6urq6urq6urqw==" },
+      0,
+      "answer" },
+    { "http://two/a", { "Upgrade: tea" }, 0, "answer" },
+    { "http://inventory/a", { "Connection: Upgrade", "Upgrade: tea" }, 0, "Upgrade" },
+};
+
+static struct registry registry;
+static struct snapshot *snapshot;
+
+static int setup(void **state)
 {
     (void)state;
     setenv("SHUNT_TEST_KEY", "open sesame", 1);
-    struct registry registry;
     registry_init(&registry, NULL, NULL);
     struct complaints complaints;
     complaints_init(&complaints);
     struct catalog catalog = plugins_catalog(registry.plugins);
     struct config *config = config_load_text("test.cfg", slice_text(config_text), &catalog,
                                              &complaints);
-    struct snapshot *snapshot = snapshot_build(config, &registry, true, &complaints);
-    assert_non_null(snapshot);
+    snapshot = snapshot_build(config, &registry, true, &complaints);
     complaints_clear(&complaints);
+    return snapshot != NULL ? 0 : -1;
+}
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *const headers[] = { rows[i].header, NULL };
-        struct question question = {
-            .method = rows[i].method, .url = rows[i].url, .headers = headers, .data = rows[i].data
-        };
-        char *text = NULL;
-        size_t len = 0;
-        FILE *out = open_memstream(&text, &len);
-        int status = explain(snapshot, &question, out);
-        fclose(out);
-        bool unsaid = rows[i].words[0] == '!';
-        bool said = strstr(text, rows[i].words + unsaid) != NULL;
-        if (status != rows[i].status || said == unsaid)
-            fail_msg("%s: %d\n%s", rows[i].url, status, text);
-        free(text);
-    }
+static int teardown(void **state)
+{
+    (void)state;
     snapshot_release(snapshot);
     registry_clear(&registry);
+    return 0;
+}
+
+static void expect(const struct question *question, int wanted, const char *words)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    int status = explain(snapshot, question, out);
+    fclose(out);
+    bool unsaid = words[0] == '!';
+    bool said = strstr(text, words + unsaid) != NULL;
+    if (status != wanted || said == unsaid)
+        fail_msg("%s: %d\n%s", question->url, status, text);
+    free(text);
+}
+
+static void each_question_gets_its_answer(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const headers[] = { rows[i].header, NULL };
+        const struct question question = {
+            .method = rows[i].method, .url = rows[i].url, .headers = headers, .data = rows[i].data
+        };
+        expect(&question, rows[i].status, rows[i].words);
+    }
+}
+
+static void an_upgrade_is_judged_as_it_would_be(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof upgrades / sizeof *upgrades; i++) {
+        const struct question question = { .url = upgrades[i].url, .headers = upgrades[i].headers };
+        expect(&question, upgrades[i].status, upgrades[i].words);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_question_gets_its_answer),
+        cmocka_unit_test(an_upgrade_is_judged_as_it_would_be),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
