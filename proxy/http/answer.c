@@ -125,13 +125,6 @@ static void write_head(struct connection *connection, const struct head *respons
     built_write(connection->stream, &connection->server->scratch);
 }
 
-/* HTTP/2 has trailers behind a body whose length is known; HTTP/1 has them behind chunks only. */
-static bool needs_chunks(const struct serving *serving, const struct head *response)
-{
-    return response->h2 && response->framing == FRAMING_LENGTH && serving->has_body &&
-           serving->chunks && fields_find(&response->fields, FIELD_TRAILER) != NULL;
-}
-
 static void on_head(struct call *call)
 {
     struct connection *connection = connection_of(call);
@@ -145,7 +138,7 @@ static void on_head(struct call *call)
     serving->has_body = response->framing != FRAMING_TUNNEL &&
                         response_has_body(call->request.method, response->status);
     serving->left = response->length;
-    if (needs_chunks(serving, response))
+    if (serving->has_body && serving->chunks && trailers_need_chunks(response))
         call->response.framing = FRAMING_CHUNKED;
     write_head(connection, response, call_signs_answer(call), call->message_id);
     connection_read(connection);

@@ -61,6 +61,7 @@ struct trip {
     struct head response;
     struct body_reader reader;
     struct body_sink sink;
+    bool chunks;    /* what the request's body is sent in */
     bool sent;      /* the request is complete */
     bool stopped;   /* the answer wants no more of it */
     bool begun;     /* a byte of an answer came */

@@ -366,6 +366,7 @@ static void start(struct client *client)
     assert(h1->stream != NULL && h1->scratch->len == 0 && h1->input.len == 0);
     h1->takings = h1->stream->takings;
     trip->sink.content = on_content;
+    trip->chunks = trip->request->framing == FRAMING_CHUNKED || trailers_need_chunks(trip->request);
     request_write(trip->request, trip->authority, h1->scratch);
     built_write(h1->stream, h1->scratch);
 }
@@ -386,14 +387,11 @@ static void body(struct client *client, struct slice bytes)
     if (trip->stopped)
         return;
     trip->body_sent += bytes.len;
-    if (trip->tunnel) {
-        stream_write_slice(stream, bytes);
-    } else if (trip->request->framing == FRAMING_CHUNKED) {
+    assert(trip->request->framing != FRAMING_LENGTH || trip->body_sent <= trip->request->length);
+    if (trip->chunks)
         chunk_write(stream, bytes);
-    } else {
-        assert(trip->body_sent <= trip->request->length);
+    else
         stream_write_slice(stream, bytes);
-    }
 }
 
 static void end(struct client *client, const struct fields *trailers)
@@ -403,16 +401,14 @@ static void end(struct client *client, const struct fields *trailers)
     if (trip->stopped)
         return; /* the request stays incomplete, and the connection ends with the answer */
     trip->sent = true;
+    assert(trip->request->framing != FRAMING_LENGTH || trip->body_sent == trip->request->length);
     if (trip->half) {
         stream_finish(h1->stream);
     } else if (trip->tunnel) {
         stream_end(h1->stream);
-    } else if (trip->request->framing == FRAMING_CHUNKED) {
+    } else if (trip->chunks) {
         last_chunk_write(trailers, h1->scratch);
         built_write(h1->stream, h1->scratch);
-    } else {
-        assert(trip->request->framing != FRAMING_LENGTH ||
-               trip->body_sent == trip->request->length);
     }
 }
 

@@ -76,11 +76,22 @@ static void own_length(struct own_fields *fields, const struct head *head)
         own(fields, FIELD_CONTENT_LENGTH, digits_of(head->length, 10, fields->length));
 }
 
+static void own_chunks(struct own_fields *fields)
+{
+    own(fields, FIELD_TRANSFER_ENCODING, SLICE("chunked"));
+}
+
 static void own_framing(struct own_fields *fields, const struct head *head)
 {
     own_length(fields, head);
     if (head->framing == FRAMING_CHUNKED)
-        own(fields, FIELD_TRANSFER_ENCODING, SLICE("chunked"));
+        own_chunks(fields);
+}
+
+bool trailers_need_chunks(const struct head *head)
+{
+    return head->h2 && head->framing == FRAMING_LENGTH &&
+           fields_find(&head->fields, FIELD_TRAILER) != NULL;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -99,7 +110,10 @@ void own_fields_of_request(const struct head *request, struct own_fields *fields
     }
     if (request->expects)
         own(fields, FIELD_EXPECT, SLICE("100-continue"));
-    own_framing(fields, request);
+    if (trailers_need_chunks(request))
+        own_chunks(fields);
+    else
+        own_framing(fields, request);
 }
 
 void own_fields_of_h2_request(const struct head *request, struct own_fields *fields)

@@ -20,6 +20,10 @@ struct own_fields {
     char length[NUMBER_TEXT];
 };
 
+/* Whether trailers are announced (RFC 9110 §6.6.2) behind a body whose length is known, as only
+ * HTTP/2 has them: HTTP/1 has them behind chunks only, which then take the length's place. */
+bool trailers_need_chunks(const struct head *head);
+
 /* What a request gets from us: Via, framing, and what of the connection's own it keeps (TE,
  * Upgrade, Expect). */
 void own_fields_of_request(const struct head *request, struct own_fields *own);

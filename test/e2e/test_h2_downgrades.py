@@ -95,6 +95,10 @@ REFUSED = {
     "trailer-upper": with_body(BASE, b"hello", trailers(("X-A", "b"))),
     "trailer-coding": with_body(BASE, b"hello", trailers(("transfer-encoding", "chunked"))),
     "trailer-crlf": with_body(BASE, b"hello", trailers(("x-a", "b\r\n\r\n" + HIDDEN))),
+    "trailer-late-length": with_body([*BASE, ("content-length", "9"), ("trailer", "x-a")], b"hello",
+                                     trailers(("x-a", "b"))),
+    "trailer-length-zero": with_body([*BASE, ("content-length", "0"), ("trailer", "x-a")], HIDDEN.encode(),
+                                     trailers(("x-a", "b"))),
     "trailer-open": with_body(BASE, b"hello", trailers(("x-a", "b"), flags=END_HEADERS)),
     # the rest
     "expect": [*BASE, ("expect", "the worst")], "connect-path": [(":method", "CONNECT"), AUTHORITY, PATH],
@@ -128,6 +132,11 @@ ACCEPTED = {
     "options-star": ([(":method", "OPTIONS"), SCHEME, AUTHORITY, (":path", "*"), ("x-a", "@")], b"OPTIONS * HTTP/1.1", b"",
                      []),
     "trailers": (with_body(BASE, b"hello", trailers(("x-a", "b"))), LINE, b"hello", []),
+    "trailers-announced": (with_body([*BASE, ("content-length", "5"), ("trailer", "x-a")], b"hello",
+                                     trailers(("x-a", "b"))), LINE, b"hello",
+                           [(b"trailer", b"x-a"), (b"Transfer-Encoding", b"chunked"), (b"x-a", b"b")]),
+    "trailers-unannounced": (with_body([*BASE, ("content-length", "5")], b"hello", trailers(("x-a", "b"))), LINE,
+                             b"hello", [(b"Content-Length", b"5")]),
     "trailers-alone": ([(HEADERS, END_HEADERS, BASE), trailers(("x-a", "b"))], LINE, b"", []),
     "data-empty": (with_body(BASE, b""), LINE, b"", []),
     "data-pieces": (with_body(BASE, b"hel", (DATA, 0, b""), (DATA, END_STREAM, b"lo")), LINE, b"hello", []),
@@ -195,6 +204,7 @@ def test_accepted(listen, upstream, word, what, line, body, headers):
     assert found.status == 200 and found.body == b"ok" and found.ended, found
     request = upstream.requests[before]
     assert request.line == line.replace(b"@", name) and request.body == body
-    assert all(header in request.headers for header in headers), request.headers
+    found = request.headers + request.trailers
+    assert all(header in found for header in headers), found
     assert len(request.values(b"host")) == 1
     assert len(request.values(b"content-length")) + len(request.values(b"transfer-encoding")) <= 1

@@ -101,31 +101,6 @@ static void a_call_with_all_that_it_can_have(void **state)
     pipes_free(pipes);
 }
 
-/* Announced behind a length, they need chunks; without an announcement the length stays. */
-static void trailers_behind_a_length(void **state)
-{
-    (void)state;
-    for (int announced = 0; announced < 2; announced++) {
-        struct pipes *pipes = pipes_new(config);
-        struct pipe *client = ask(pipes, GET);
-        struct far_end *end = upstream(pipes, 0, 100);
-        told(end);
-        far_head(end, 1,
-                 announced ? ":status=200 content-length=3 trailer=x-t"
-                           : ":status=200 content-length=3",
-                 false);
-        far_body(end, 1, SLICE("abc"), false);
-        far_head(end, 1, "x-t=v", true);
-        far_pump(end);
-        const char *text = heard(client);
-        assert_int_equal(strstr(text, "\r\n\r\n3\r\nabc\r\n0\r\nx-t: v\r\n\r\n") != NULL,
-                         announced);
-        assert_int_equal(strstr(text, "Content-Length: 3\r\n\r\nabc") == NULL, announced);
-        far_free(end);
-        pipes_free(pipes);
-    }
-}
-
 /* RFC 7541 §7.1.3: in heads and in trailers, on both ways. */
 static void what_is_never_indexed_stays_so(void **state)
 {
@@ -379,7 +354,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_share_a_connection),
         cmocka_unit_test(a_call_with_all_that_it_can_have),
-        cmocka_unit_test(trailers_behind_a_length),
         cmocka_unit_test(what_is_never_indexed_stays_so),
         cmocka_unit_test(an_upstream_that_says_goaway),
         cmocka_unit_test(a_refused_stream_is_tried_once_more),
