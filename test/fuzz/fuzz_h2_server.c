@@ -40,6 +40,7 @@ static const struct line lines[] = {
     { "connection", "close" },
     { "transfer-encoding", "chunked" },
     { ":protocol", "websocket" },
+    { "trailer", "x-t" },
 };
 
 static struct pipe *last_upstream(const struct pipes *pipes)
