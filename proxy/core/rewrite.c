@@ -323,12 +323,8 @@ static bool is_secret(const struct edits *edits, struct slice name)
     return false;
 }
 
-static void say(struct description *description, const char *what, struct slice name,
-                struct slice value)
+static void say(struct description *description, const char *what, struct slice text)
 {
-    struct slice text = arena_printf(description->arena, "%.*s%s%.*s", (int)name.len,
-                                     (const char *)name.at, value.at == NULL ? "" : ": ",
-                                     (int)value.len, (const char *)value.at);
     if (text.at == NULL ||
         fields_add(&description->lines, description->arena, slice_text(what), text) < 0)
         description->lines.count = 0; /* no room: better nothing than a part of it */
@@ -346,10 +342,13 @@ void rewrite_describe(struct call *call, struct description *description)
     }
     const struct edits *answer = &rewrite->answer;
     for (size_t i = 0; answer->removed != NULL && answer->removed[i] != NULL; i++)
-        say(description, "answer loses", slice_text(answer->removed[i]), slice_of(NULL, 0));
+        say(description, "answer loses", slice_text(answer->removed[i]));
     for (uint32_t i = 0; i < call->answer_fields.count; i++) {
         const struct field *field = &call->answer_fields.at[i];
-        say(description, answer->lines[i].adds ? "answer also has" : "answer has", field->name,
-            is_secret(answer, field->name) ? slice_text(hidden) : field->value);
+        struct slice value = is_secret(answer, field->name) ? slice_text(hidden) : field->value;
+        struct slice line = arena_printf(description->arena, "%.*s: %.*s", (int)field->name.len,
+                                         (const char *)field->name.at, (int)value.len,
+                                         (const char *)value.at);
+        say(description, answer->lines[i].adds ? "answer also has" : "answer has", line);
     }
 }
