@@ -288,14 +288,31 @@ static void refuse_size(struct connection *connection, struct slice part)
     connection_refuse_head(connection, line ? REASON_target_too_long : REASON_head_too_large, NULL);
 }
 
+/* A first line that is wrong is refused; but where it could be another protocol's nobody would
+ * understand the answer. Whether it is. */
+static bool refuse_line(struct connection *connection, struct slice part)
+{
+    struct head_notes notes;
+    enum head_verdict verdict = request_foresee(part, &notes);
+    if (verdict == HEAD_OK)
+        return false;
+    if (notes.foreign && connection->peer == NULL)
+        connection_close_now(connection);
+    else
+        connection_refuse_head(connection, head_reason(verdict), notes.why);
+    return true;
+}
+
 /* Part of a head: what is surely wrong need not be waited for. Whether to wait for more. */
-static bool examine(struct connection *connection, struct slice part)
+static bool examine(struct connection *connection, struct slice part, bool may_be_h2)
 {
     const char *wrong = head_scan(part);
     if (part.len >= connection_limits(connection)->head) {
         refuse_size(connection, part);
     } else if (wrong != NULL) {
         connection_refuse_head(connection, REASON_bad_request, wrong);
+    } else if (!may_be_h2 && refuse_line(connection, part)) {
+        return false;
     } else if (budget_full(&connection->server->worker->budget)) {
         connection_refuse_head(connection, REASON_memory_full, NULL);
     } else if (connection->state == CONNECTION_IDLE) {
@@ -324,7 +341,7 @@ static size_t take_head(struct connection *connection, struct slice bytes)
 {
     if (connection->peer == NULL && slice_starts(H2_PREFACE, slice_first(bytes, H2_PREFACE.len))) {
         if (bytes.len < H2_PREFACE.len)
-            return examine(connection, bytes) ? 0 : bytes.len;
+            return examine(connection, bytes, true) ? 0 : bytes.len;
         hand_over(connection, bytes);
         return bytes.len;
     }
@@ -337,7 +354,7 @@ static size_t take_head(struct connection *connection, struct slice bytes)
     size_t searched = connection->searched > skipped ? connection->searched - skipped : 0;
     size_t length = head_length(rest, searched);
     if (length == 0)
-        return examine(connection, rest) ? skipped : bytes.len;
+        return examine(connection, rest, false) ? skipped : bytes.len;
     if (length > connection_limits(connection)->head)
         refuse_size(connection, rest);
     else

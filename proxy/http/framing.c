@@ -142,6 +142,19 @@ static enum head_verdict request_line(struct slice line, struct head *request, s
     return HEAD_OK;
 }
 
+enum head_verdict request_foresee(struct slice part, struct head_notes *notes)
+{
+    *notes = (struct head_notes){ 0 };
+    struct head request = { 0 };
+    struct slice line = slice_first(part, slice_find(part, '\r')), target;
+    if (slice_find(part, '\n') < part.len)
+        return request_line(line, &request, &target, notes);
+    bool empty = line.len == 0; /* so far: its LF may be about to come */
+    if (!empty && !field_name_valid(slice_first(line, slice_find(line, ' '))))
+        return judge(notes, HEAD_BAD, "the method is no token");
+    return HEAD_OK;
+}
+
 /* Methods that llhttp knows from other protocols. */
 static bool method_is_foreign(const llhttp_t *parser)
 {

@@ -44,6 +44,10 @@ struct head_notes {
     const char *why; /* what is wrong, for the answer */
 };
 
+/* What is surely wrong in the first line of a request of which `part` is there, so that nobody waits
+ * for the rest: HEAD_OK, or a verdict with `notes->why`. head_scan has nothing against the part. */
+enum head_verdict request_foresee(struct slice part, struct head_notes *notes);
+
 /* The whole of a request's head: `bytes` end with CRLFCRLF and are already the call's (slices
  * point into them). Fills `request` with framing (RFC 9112 §6), target (http/target.h),
  * end-to-end fields (hop-by-hop names and those that Connection nominates removed, Host taken

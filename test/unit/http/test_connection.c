@@ -233,6 +233,11 @@ static void what_is_malformed_is_refused_and_the_rest_thrown_away(void **state)
         { "BREW / HTTP/1.1\r\nHost: inventory\r\n\r\n", "501 Not Implemented" },
         { "POST / HTTP/1.1\r\nHost: inventory\r\nExpect: x\r\n\r\n", "417 Expectation Failed" },
         { "\r\n\r\n GET / HTTP/1.1\r\nHost: inventory\r\n\r\n", "400 Bad Request" },
+        /* of which the first line tells enough */
+        { "GET /\r\n", "400 Bad Request" },
+        { "\r\nGET / HTTP/1.2\r\n", "505 HTTP Version Not Supported" },
+        { "\xc0\xde", "400 Bad Request" },
+        { "EHLO inventory\r\n", "400 Bad Request" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct pipes *pipes = pipes_new(config);
