@@ -234,7 +234,7 @@ static void take_notes(struct connection *connection, const struct head_notes *n
     serving->continued = !notes->expect_continue;
     serving->deciding = notes->upgrade;
     call->upgrade = notes->upgrade;
-    assert(!(serving->deciding && call->request.framing != FRAMING_NONE));
+    assert(!(serving->deciding && head_has_body(&call->request)));
     call->hops = head_hops(&call->request.fields);
     if (!notes->absolute && call->request.framing != FRAMING_TUNNEL)
         call->request.authority = server_authority(connection->server, call->request.authority,

@@ -399,7 +399,7 @@ static enum head_verdict judge_request(struct reading *reading, struct slice tar
         notes->upgrade = false;
         return connect_framing(request, notes);
     }
-    read_upgrade(reading, request->minor == 1 && request->framing == FRAMING_NONE, notes);
+    read_upgrade(reading, request->minor == 1 && !head_has_body(request), notes);
     assert(request->path.len > 0 && !(notes->upgrade && notes->expect_continue));
     request->expects = notes->expect_continue;
     request->trailers_welcome = notes->te_trailers;

@@ -149,8 +149,7 @@ static void answer(struct h1_client *h1, struct trip *trip, const struct head_no
     bool has_body = response_has_body(trip->request->method, response->status);
     trip->answering = true;
     trip->last = notes->close;
-    trip->stopped = !trip->sent && response->status >= 300 &&
-                    trip->request->framing != FRAMING_NONE;
+    trip->stopped = !trip->sent && response->status >= 300 && head_has_body(trip->request);
     body_start(&trip->reader, has_body ? response->framing : FRAMING_NONE, response->length,
                notes->until_close, trip->arena);
     trip->events->head(trip, response);

@@ -125,7 +125,8 @@ void own_fields_of_h2_request(const struct head *request, struct own_fields *fie
         own(fields, FIELD_TE, SLICE("trailers"));
     if (request->expects)
         own(fields, FIELD_EXPECT, SLICE("100-continue"));
-    own_length(fields, request);
+    if (request->upgrade.len == 0) /* else DATA is the tunnel's (RFC 8441 §5) */
+        own_length(fields, request);
 }
 
 void target_write(const struct head *request, struct bytes *out)

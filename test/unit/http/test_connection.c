@@ -210,11 +210,12 @@ static void an_upgrade_that_does_not_happen_is_a_call(void **state)
     (void)state;
     struct pipes *pipes = pipes_new(config);
     struct pipe *client = accept_client(pipes);
-    say(client,
-        "GET /ws HTTP/1.1\r\nHost: inventory\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-        "GET /next HTTP/1.1\r\nHost: inventory\r\n\r\n");
+    say(client, "POST /attach HTTP/1.1\r\nHost: inventory\r\nContent-Length: 0\r\n"
+                "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+                "GET /next HTTP/1.1\r\nHost: inventory\r\n\r\n");
     struct pipe *upstream = first_upstream(pipes);
-    heard(upstream);
+    assert_non_null(
+        strstr(heard(upstream), "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n"));
     say(upstream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     assert_non_null(strstr(heard(client), "HTTP/1.1 404 Not Found\r\n"));
     assert_int_equal(strncmp(heard(upstream), "GET /next ", 10), 0);

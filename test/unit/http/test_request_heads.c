@@ -310,6 +310,8 @@ static void what_stays_with_the_connection(void **state)
         FIELDS("Upgrade: h2c\r\nConnection: upgrade, HTTP2-Settings\r\nHTTP2-Settings: x\r\n",
                "POST a / none"),
         FIELDS("Upgrade: websocket, h2c\r\nConnection: Upgrade\r\n", "POST a / none"),
+        FIELDS("Upgrade: tcp\r\nConnection: Upgrade\r\nContent-Length: 0\r\n",
+               "POST a / length:0 upgrade:tcp"),
         FIELDS("Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 1\r\n",
                "POST a / length:1"),
         ROW("GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",

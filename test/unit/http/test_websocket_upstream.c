@@ -21,7 +21,7 @@ static const char config[] =
 #define UPGRADE                                                                         \
     "GET /h2?x=1 HTTP/1.1\r\nHost: up\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" \
     "Sec-WebSocket-Version: 13\r\n"
-#define UPGRADE_WITH_KEY UPGRADE "Sec-WebSocket-Key: " KEY "\r\n\r\n"
+#define UPGRADE_WITH_KEY UPGRADE "Content-Length: 0\r\nSec-WebSocket-Key: " KEY "\r\n\r\n"
 #define CONNECT                                                                            \
     "head 1 :method=CONNECT :protocol=websocket :scheme=http :authority=up :path=/h2?x=1 " \
     "sec-websocket-version=13"
