@@ -328,7 +328,20 @@ bool authority_equal(struct slice a, struct slice b)
                               without_default_port(without_empty_port(b)));
 }
 
-/* RFC 9112 §3.2: exactly one Host, which an absolute target must not contradict. */
+/* What Host may say beside a target that names a host: the same. For CONNECT many clients leave the
+ * port out, since it is their scheme's. */
+static bool host_agrees(struct slice host, const struct head *request)
+{
+    struct slice target = request->authority;
+    size_t colon = target.len;
+    while (colon > 0 && target.at[colon - 1] != ':')
+        colon--;
+    return authority_equal(host, target) ||
+           (slice_is(request->method, "CONNECT") && colon > 0 &&
+            slice_equal_nocase(host, slice_first(target, colon - 1)));
+}
+
+/* RFC 9112 §3.2: exactly one Host, which a target that names one must not contradict. */
 static const char *read_host(const struct reading *reading, struct head *request,
                              struct head_notes *notes)
 {
@@ -346,9 +359,7 @@ static const char *read_host(const struct reading *reading, struct head *request
         request->authority = host.len > 0 ? host : SLICE("");
         return NULL;
     }
-    return authority_equal(host, request->authority) || slice_is(request->method, "CONNECT")
-               ? NULL
-               : "Host is not the target's host";
+    return host_agrees(host, request) ? NULL : "Host is not the target's host";
 }
 
 /* RFC 9110 §10.1.1; HTTP/1.0 knows no expectations. */

@@ -78,7 +78,8 @@ CASES.update({f"old-{name}": case for name, case in table({
 }, lambda lines: get(lines, version=b"1.0"), get).items()})
 
 CASES.update({
-    "target-other-connect": (request(b"CONNECT evil.example:22 HTTP/1.1"), 403),
+    "target-other-connect": (request(b"CONNECT evil.example:22 HTTP/1.1"), 400),
+    "target-connect-no-port": (request(b"CONNECT up:22 HTTP/1.1"), 403),
     "target-ipv6": (get(b"Host: [2001:db8::1]:81", b"http://[2001:db8::1]:81/p"), get(b"Host: [2001:db8::1]:81")),
     "target-ipv6-broken": (get(b"Host: [2001:db8::1]", b"http://[2001:db8::1/p"), 400),
     "target-userinfo-host": (get(b"Host: up", b"http://up@evil/p"), 400),
