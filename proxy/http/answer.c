@@ -236,6 +236,7 @@ static void break_off(struct connection *connection)
     connection_abort(connection);
 }
 
+/* Who asks what can be read in two ways is not listened to any longer, whoever found that out. */
 static void on_fail(struct call *call, enum reason reason, const char *detail)
 {
     struct connection *connection = connection_of(call);
@@ -247,7 +248,7 @@ static void on_fail(struct call *call, enum reason reason, const char *detail)
     serving->deciding = false;
     serving->has_body = !slice_is(call->request.method, "HEAD");
     serving->keep = serving->keep && !serving->broken && !is_last(connection) &&
-                    serving->reader.state == BODY_DONE;
+                    serving->reader.state == BODY_DONE && reason != REASON_bad_request;
     answer_problem(connection, &call->arena, reason, call->outcome, call->message_id, detail,
                    &call->targets);
     connection_answered(connection);

@@ -2,7 +2,6 @@
 
     400              refused with that status: the connection ends, and the upstream has not seen a byte
     Late(400)        the same where the fault comes with the head; behind it, the upstream never sees a whole request
-    Kept(400)        refused for what it asks, not for how long it is: the connection goes on
     b"GET …"         what arrives, as a message
     [b"…", b"…"]     several that arrive
     SAME             it arrives as it was sent
@@ -19,10 +18,6 @@ SAME = object()
 
 
 class Late(int):
-    pass
-
-
-class Kept(int):
     pass
 
 
