@@ -62,6 +62,8 @@ struct trip {
     struct body_reader reader;
     struct body_sink sink;
     bool chunks;    /* what the request's body is sent in */
+    bool withholds; /* the request's last byte, until it has ended: */
+    uint8_t withheld;
     bool sent;      /* the request is complete */
     bool stopped;   /* the answer wants no more of it */
     bool begun;     /* a byte of an answer came */

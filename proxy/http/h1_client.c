@@ -379,6 +379,18 @@ static void tunnel(struct client *client)
     body_start(&trip->reader, FRAMING_TUNNEL, 0, true, trip->arena);
 }
 
+/* More may follow than HTTP/2 said, and then the request is malformed (RFC 9113 §8.1.1). Until it
+ * has ended, the upstream shall not take it for whole. */
+static void withhold_last(struct trip *trip, struct slice *bytes)
+{
+    const struct head *request = trip->request;
+    if (!request->h2 || request->framing != FRAMING_LENGTH || trip->body_sent < request->length)
+        return;
+    assert(trip->body_sent == request->length && bytes->len > 0 && !trip->withholds);
+    trip->withholds = true;
+    trip->withheld = bytes->at[--bytes->len];
+}
+
 static void body(struct client *client, struct slice bytes)
 {
     struct stream *stream = h1_of(client)->stream;
@@ -387,10 +399,12 @@ static void body(struct client *client, struct slice bytes)
         return;
     trip->body_sent += bytes.len;
     assert(trip->request->framing != FRAMING_LENGTH || trip->body_sent <= trip->request->length);
-    if (trip->chunks)
+    if (trip->chunks) {
         chunk_write(stream, bytes);
-    else
+    } else {
+        withhold_last(trip, &bytes);
         stream_write_slice(stream, bytes);
+    }
 }
 
 static void end(struct client *client, const struct fields *trailers)
@@ -408,6 +422,8 @@ static void end(struct client *client, const struct fields *trailers)
     } else if (trip->chunks) {
         last_chunk_write(trailers, h1->scratch);
         built_write(h1->stream, h1->scratch);
+    } else if (trip->withholds) {
+        stream_write_slice(h1->stream, slice_of(&trip->withheld, 1));
     }
 }
 

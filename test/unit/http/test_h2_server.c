@@ -121,6 +121,24 @@ static void answers_without_a_body(void **state)
     end(&scene);
 }
 
+/* Whether more follows than was said shows at the end of the stream only. */
+static void a_length_is_kept_to_before_the_upstream_has_all(void **state)
+{
+    (void)state;
+    for (int lies = 0; lies <= 1; lies++) {
+        struct scene scene = begin(true);
+        int32_t id = far_head(scene.client, -1, PUT " content-length=5", false);
+        struct pipe *upstream = upstream_of(&scene, 0);
+        far_body(scene.client, id, SLICE("hello"), false);
+        assert_true(says(heard(upstream), "Content-Length: 5\r\n\r\nhell"));
+        assert_string_equal(heard(upstream), "");
+        far_body(scene.client, id, lies ? SLICE("!") : SLICE(""), true);
+        assert_string_equal(heard(upstream), lies ? "" : "o");
+        assert_true(upstream->closed == lies);
+        end(&scene);
+    }
+}
+
 static void a_client_that_asks_before_it_sends(void **state)
 {
     (void)state;
@@ -512,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_with_all_that_it_can_have),
         cmocka_unit_test(answers_without_a_body),
+        cmocka_unit_test(a_length_is_kept_to_before_the_upstream_has_all),
         cmocka_unit_test(a_client_that_asks_before_it_sends),
         cmocka_unit_test(a_reset_cancels_its_call_alone),
         cmocka_unit_test(more_streams_than_are_allowed_end_the_connection),
