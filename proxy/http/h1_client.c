@@ -379,12 +379,18 @@ static void tunnel(struct client *client)
     body_start(&trip->reader, FRAMING_TUNNEL, 0, true, trip->arena);
 }
 
+/* What goes through a tunnel is no body: an upgrade may have said that its own has no byte. */
+static bool has_length(const struct trip *trip)
+{
+    return trip->request->framing == FRAMING_LENGTH && !trip->tunnel;
+}
+
 /* More may follow than HTTP/2 said, and then the request is malformed (RFC 9113 §8.1.1). Until it
  * has ended, the upstream shall not take it for whole. */
 static void withhold_last(struct trip *trip, struct slice *bytes)
 {
     const struct head *request = trip->request;
-    if (!request->h2 || request->framing != FRAMING_LENGTH || trip->body_sent < request->length)
+    if (!request->h2 || !has_length(trip) || trip->body_sent < request->length)
         return;
     assert(trip->body_sent == request->length && bytes->len > 0 && !trip->withholds);
     trip->withholds = true;
@@ -398,7 +404,7 @@ static void body(struct client *client, struct slice bytes)
     if (trip->stopped)
         return;
     trip->body_sent += bytes.len;
-    assert(trip->request->framing != FRAMING_LENGTH || trip->body_sent <= trip->request->length);
+    assert(!has_length(trip) || trip->body_sent <= trip->request->length);
     if (trip->chunks) {
         chunk_write(stream, bytes);
     } else {
@@ -414,7 +420,7 @@ static void end(struct client *client, const struct fields *trailers)
     if (trip->stopped)
         return; /* the request stays incomplete, and the connection ends with the answer */
     trip->sent = true;
-    assert(trip->request->framing != FRAMING_LENGTH || trip->body_sent == trip->request->length);
+    assert(!has_length(trip) || trip->body_sent == trip->request->length);
     if (trip->half) {
         stream_finish(h1->stream);
     } else if (trip->tunnel) {

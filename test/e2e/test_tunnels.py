@@ -105,8 +105,9 @@ def test_a_reset_ends_both_sides(through, first):
     assert not rest(other)
 
 
-def test_what_is_said_with_the_request_reaches_the_tunnel(through):
-    client = through.dial(UPGRADE + b"all of it")
+@pytest.mark.parametrize("said", [UPGRADE, UPGRADE[:-2] + b"Content-Length: 0\r\n\r\n"], ids=["no length", "0"])
+def test_what_is_said_with_the_request_reaches_the_tunnel(through, said):
+    client = through.dial(said + b"all of it")
     client.shutdown(socket.SHUT_WR)
     server = through.accept()
     read_head(server)
