@@ -125,6 +125,7 @@ struct intake;
 struct arrival {
     struct message message;
     bool redelivered;  /* may have been delivered before */
+    bool overdue;      /* after unsubscribe: others behind it are handled, which would come again */
     unsigned attempts; /* made before, as the message says: shunt-attempt */
     bool wants_reply;  /* message.reply_to is there */
     /* worker's wall clock: the caller's deadline (shunt-deadline, or ttl); 0: none */
@@ -190,7 +191,7 @@ struct source {
     /* Allowed in any order; a stale one (an earlier connection's) frees only. */
     void (*settle)(void *subscription, struct arrival *arrival, enum settlement settlement);
     /* Stops consuming; unsettled arrivals may still be settled until `done`, which comes when
-     * none is left. */
+     * none is left. Of those that are handed up after it only overdue ones are begun. */
     void (*unsubscribe)(void *subscription, struct done *done);
     /* Before a refusal which says that nobody ran the message (promise 2): acknowledges it now.
      * done->on_done(0) once the broker has surely dropped it, on_done(-1) when the connection

@@ -1,6 +1,6 @@
 /* Members, as member.h says. Letting go (revoked, or unsubscribed) is one walk that every event
- * pushes on: wait for what is up → discard what is held → commit → wait for that → release, or
- * leave the group. */
+ * pushes on: catch up on what is overdue and wait for what is up → discard what is held → commit →
+ * wait for that → release, or leave the group. */
 #include "plugins/kafka/member.h"
 
 #include <assert.h>
@@ -20,6 +20,11 @@ enum {
 };
 
 static void let_go(struct member *member);
+
+static bool is_letting_go(const struct member *member)
+{
+    return member->revoked || member->leaving != NULL;
+}
 
 /* --- partitions ------------------------------------------------------------------------------- */
 
@@ -128,20 +133,31 @@ static void discard(struct member *member)
     assert(member->strands.count <= member->stale && list_empty(&member->strands.ready));
 }
 
+static void hand_up(struct member *member, struct held *held)
+{
+    if (held->partition->reach <= held->record.offset)
+        held->partition->reach = held->record.offset + 1;
+    held->up = true;
+    member->up++;
+    kafka_count(member->lane, "consumed", 1);
+    member->intake->on_arrival(member->intake, &held->arrival);
+}
+
+/* While letting go, what is not overdue keeps its strand from coming up again. */
 static void on_dispatch(struct task *task)
 {
     struct member *member = thing_of(task, struct member, dispatch);
-    while (member->up - member->stale < member->credit && !member->revoked &&
-           member->leaving == NULL) {
-        struct bead *bead = strands_next(&member->strands);
-        if (bead == NULL)
-            return;
+    bool ends = is_letting_go(member);
+    struct bead *bead;
+    while (member->up - member->stale < member->credit &&
+           (bead = strands_next(&member->strands)) != NULL) {
         struct held *held = thing_of(bead, struct held, bead);
-        held->up = true;
-        member->up++;
-        kafka_count(member->lane, "consumed", 1);
-        member->intake->on_arrival(member->intake, &held->arrival);
+        held->arrival.overdue = ends && !member->late &&
+                                held->record.offset < held->partition->reach;
+        if (!ends || held->arrival.overdue)
+            hand_up(member, held);
     }
+    let_go(member);
 }
 
 static void dispatch(struct member *member)
@@ -203,11 +219,18 @@ static void handled(struct member *member, struct held *held)
 }
 
 /* It stays first in its strand; not at once, so that what cannot be taken now is not offered in a
- * circle. */
+ * circle. While letting go it comes up no more, and the group goes on from there: of what is behind
+ * it nothing is overdue. */
 static void take_back(struct member *member, struct held *held)
 {
+    struct partition *partition = held->partition;
     held->up = false;
     held->arrival.redelivered = true;
+    if (is_letting_go(member)) {
+        if (partition->reach > held->record.offset)
+            partition->reach = held->record.offset;
+        return;
+    }
     strands_back(&member->strands, &held->bead);
     if (!timer_running(&member->again))
         worker_timer(member->lane->worker, &member->again, AGAIN_MS);
@@ -260,6 +283,7 @@ static void on_assigned(void *owner, const struct position *positions, unsigned 
             continue;
         member->count += !partition->ours;
         partition->ours = true;
+        partition->reach = 0;
         span_begin(&partition->span, positions[i].offset);
         if (positions[i]
                 .fresh) /* from now on the group has a place there, though nothing has come yet */
@@ -271,6 +295,17 @@ static void on_assigned(void *owner, const struct position *positions, unsigned 
         member->intake->on_ready(member->intake);
     }
     let_go(member);
+}
+
+/* The group goes on from the first record of a partition that is not handled. Those behind it that
+ * are (their calls were faster, or their keys had less to do) would come twice; so what they have
+ * overtaken is handled, too, as far as the time for handing over allows. */
+static void begin_to_let_go(struct member *member)
+{
+    member->late = member->tried = false;
+    worker_timer_stop(member->lane->worker, &member->again);
+    worker_timer(member->lane->worker, &member->patience, member->handover_ms);
+    dispatch(member);
 }
 
 static void tell_lost(struct member *member)
@@ -287,11 +322,8 @@ static void on_revoked(void *owner)
     assert(!member->revoked);
     kafka_count(member->lane, "revocations", 1);
     member->revoked = true;
-    member->late = member->tried = false;
     tell_lost(member);
-    if (member->up > member->stale)
-        worker_timer(member->lane->worker, &member->patience, member->handover_ms);
-    let_go(member);
+    begin_to_let_go(member);
 }
 
 static void on_taken(void *owner)
@@ -393,6 +425,8 @@ static void on_patience(struct timer *timer)
 {
     struct member *member = thing_of(timer, struct member, patience);
     member->late = true;
+    if (member->revoked && !member->tried && member->up > member->stale)
+        member->intake->on_lost(member->intake); /* of what came up since it was told */
     let_go(member);
 }
 
@@ -400,9 +434,9 @@ static void on_patience(struct timer *timer)
 static void let_go(struct member *member)
 {
     struct worker *worker = member->lane->worker;
-    if (member->closing && !member->revoked)
+    if (!is_letting_go(member) || (member->closing && !member->revoked))
         return;
-    if (!member->revoked && member->leaving == NULL)
+    if (link_joined(&member->dispatch.link)) /* which comes back here */
         return;
     if (member->up > member->stale && !(member->revoked && member->late))
         return;
@@ -460,7 +494,10 @@ void member_unsubscribe(void *subscription, struct done *done)
     struct member *member = subscription;
     assert(member->leaving == NULL);
     member->leaving = done;
-    let_go(member);
+    if (member->revoked)
+        let_go(member);
+    else
+        begin_to_let_go(member);
 }
 
 bool member_may_reply(void *subscription, struct slice reply_to)

@@ -4,7 +4,7 @@
  *   OUT ──assigned──▶ IN: records → strands (one per key) → arrivals ≤ credit → settled
  *    ▲                 │    → low-water mark → commit
  *    │                 │ revoked, or unsubscribed
- *    └──released── waits (bounded) for what is up, commits, lets go
+ *    └──released── catches up, waits (bounded) for what is up, commits, lets go
  *
  * Order per key holds always: while a record waits for its next attempt, those behind it wait, and
  * those of other keys go on; what is given back stays first in its strand. Nothing is put off
@@ -32,6 +32,7 @@ struct partition {
     struct list held; /* of struct held: those not settled */
     size_t bytes;     /* of them */
     int64_t seen;     /* the highest offset that had come when it was ours before; -1: none had */
+    int64_t reach; /* the highest offset that was handed up, plus one; what is below is overdue */
 };
 
 /* A topic that shall be there. */

@@ -80,7 +80,9 @@ const struct setting kafka_subscription_table[] = {
               "part, and then pauses." },
     { "handover", SETTING_DURATION, 0, "3s", 0, 30000, .since = "0.1",
       .help =
-          "How long calls in flight may take to finish when a partition goes to another member." },
+          "How long calls in flight may take to finish when a partition goes to another member, "
+          "and how long records that others have overtaken are still delivered then and when the "
+          "sidecar drains: each that is not comes again, and with it those that overtook it." },
     { "declare", SETTING_GROUP, 0, .children = declare_rows, .since = "0.1",
       .help = "Declares the topics when they are not there; the topics of dead letters are "
               "declared in any "

@@ -251,7 +251,7 @@ static void admit(struct delivery *delivery)
     bool request = delivery_is_request(delivery);
     if (request)
         subscription_is_asked(subscription);
-    if (subscription->stopping) {
+    if (subscription->stopping && !delivery->arrival->overdue) {
         delivery_give_back(delivery);
         return;
     }

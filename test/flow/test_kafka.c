@@ -320,10 +320,11 @@ static bool is_drained(void *context)
 }
 
 /* Promise 23: what is in hand is finished, what is not is left for the next one, and the group does
- * without this member at once. */
+ * without this member at once. Where nothing fails, nothing comes twice for it, though some keys
+ * are ahead of others. */
 static void the_receiver_drains(uint64_t seed)
 {
-    struct house *house = house_open(seed, false, seed % 2 == 0);
+    struct house *house = house_open(seed, seed % 3 == 0, seed % 2 == 0);
     for (int i = 0; i < 4; i++) {
         some(house, 20);
         sidecar_terminate(house->inventory[0]);
@@ -570,7 +571,7 @@ static void bad_days(uint64_t seed)
 SCENARIO(a_good_day, 40)
 SCENARIO(a_stuck_key, 30)
 SCENARIO(a_hasty_group, 30)
-SCENARIO(the_receiver_drains, 30)
+SCENARIO(the_receiver_drains, 60)
 SCENARIO(dead_letters_are_cleared, 20)
 SCENARIO(one_fault, 120)
 SCENARIO(bad_days, 120)

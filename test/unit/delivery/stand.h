@@ -311,7 +311,7 @@ struct arriving {
     const char *headers; /* "name: value" lines, each ended by '\n' */
     const char *body;
     const char *reply_to;
-    bool redelivered;
+    bool redelivered, overdue;
     unsigned attempts;
     int64_t expires_in_ms; /* 0: never */
     uint64_t age_ms;       /* of its timestamp; 0: it has none */
@@ -345,6 +345,7 @@ static inline void arrive(struct stand *stand, struct arriving arriving)
     arrival->message.timestamp_ms = arriving.age_ms == 0 ? 0 : wall - arriving.age_ms;
     arrival->wants_reply = arriving.reply_to != NULL;
     arrival->redelivered = arriving.redelivered;
+    arrival->overdue = arriving.overdue;
     arrival->attempts = arriving.attempts;
     arrival->expires_ms = arriving.expires_in_ms == 0
                               ? 0

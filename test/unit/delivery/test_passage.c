@@ -302,6 +302,28 @@ static void a_stop_lets_calls_finish_and_gives_the_rest_back(void **state)
     stand_down(stand);
 }
 
+/* Others behind it are done, and would come again if it were not. */
+static void what_is_overdue_is_called_after_a_stop(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("concurrency = 1;");
+    ARRIVE(stand, .id = "m1");
+    stand->trace.len = 0;
+    subscription_stop(stand->subscription);
+    ARRIVE(stand, .id = "m2");
+    ARRIVE(stand, .id = "m3", .overdue = true);
+    expect(stand, "unsubscribe; back m2");
+    answer(stand, 200);
+    expect(stand, "ack m1; call POST / m3 attempt 1");
+    answer(stand, 200);
+    expect(stand, "ack m3");
+    ARRIVE(stand, .id = "m4", .overdue = true);
+    answer(stand, 500);
+    expect(stand, "call POST / m4 attempt 1; back m4");
+    left(stand);
+    stand_down(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_request_still_gets_its_reply),
         cmocka_unit_test(a_body_that_kills_the_service_is_bounded_without_an_id),
         cmocka_unit_test(a_stop_lets_calls_finish_and_gives_the_rest_back),
+        cmocka_unit_test(what_is_overdue_is_called_after_a_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,8 +123,8 @@ static void on_arrival(struct intake *intake, struct arrival *arrival)
     struct stand *stand = thing_of(intake, struct stand, intake);
     assert_true(stand->up_count < STAND_MOST);
     stand->up[stand->up_count++] = arrival;
-    note("up %.*s%s", (int)arrival->message.body.len, (const char *)arrival->message.body.at,
-         arrival->redelivered ? " again" : "");
+    note("up %.*s%s%s", (int)arrival->message.body.len, (const char *)arrival->message.body.at,
+         arrival->redelivered ? " again" : "", arrival->overdue ? ", overdue" : "");
 }
 
 static void on_lost(struct intake *intake)
@@ -310,6 +310,7 @@ static inline void stand_down(struct stand *stand)
 {
     assert_int_equal(stand->up_count, 0);
     member_unsubscribe(stand->member, &stand->left);
+    turn(stand);
     while (stand->member->commits > 0)
         member_events.on_committed(stand->member, NULL);
     turn(stand);

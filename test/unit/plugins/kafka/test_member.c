@@ -69,9 +69,9 @@ static void what_comes_a_second_time_says_so(void **state)
     COME(stand, .offset = 12, .key = "b", .body = "3");
     settle(stand, "1", SETTLE_HANDLED);
     expect(stand, "assign 1; ready; up 1; up 3; store t/0 11; up 2");
-    settle(stand, "2", SETTLE_GIVE_BACK);
     settle(stand, "3", SETTLE_HANDLED);
     revoke(stand);
+    settle(stand, "2", SETTLE_GIVE_BACK);
     expect(stand, "lost; commit");
     member_events.on_committed(stand->member, NULL);
     expect(stand, "release");
@@ -95,7 +95,7 @@ static void a_key_waits_for_what_was_up_before(void **state)
     revoke(stand);
     expect(stand, "assign 1; ready; up 1; lost");
     pass(stand, 3000);
-    expect(stand, "release");
+    expect(stand, "lost; release");
     assign(stand, 1);
     COME(stand, .offset = 10, .key = "a", .body = "1");
     COME(stand, .offset = 11, .key = "a", .body = "2");
@@ -107,6 +107,84 @@ static void a_key_waits_for_what_was_up_before(void **state)
     settle(stand, "1", SETTLE_HANDLED);
     expect(stand, "store t/0 11; up 2 again");
     settle(stand, "2", SETTLE_HANDLED);
+    stand_down(stand);
+}
+
+/* Nothing comes twice because others had been faster: the group would go on from "1". */
+static void what_was_overtaken_is_caught_up_on(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 2);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "a", .body = "2");
+    COME(stand, .offset = 12, .key = "a", .body = "3");
+    COME(stand, .offset = 13, .key = "b", .body = "4");
+    COME(stand, .offset = 14, .key = "a", .body = "5");
+    COME(stand, .offset = 15, .key = "b", .body = "6");
+    settle(stand, "4", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; up 4; up 6");
+    settle(stand, "6", SETTLE_GIVE_BACK);
+    member_unsubscribe(stand->member, &stand->left);
+    turn(stand);
+    expect(stand, "up 6 again, overdue"); /* the last that had come up */
+    settle(stand, "6", SETTLE_GIVE_BACK);
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "store t/0 11; up 2, overdue");
+    settle(stand, "2", SETTLE_HANDLED);
+    expect(stand, "store t/0 12; up 3, overdue");
+    COME(stand, .offset = 16, .key = "c", .body = "7");
+    settle(stand, "3", SETTLE_HANDLED);
+    expect(stand, "store t/0 14; up 5, overdue");
+    settle(stand, "5", SETTLE_HANDLED);
+    expect(stand, "store t/0 15; commit");
+    member_events.on_committed(stand->member, NULL);
+    expect(stand, "close");
+    member_events.on_closed(stand->member);
+    turn(stand);
+    expect(stand, "left");
+    stand_end(stand);
+}
+
+/* What it would be done for comes again anyway. */
+static void behind_what_fails_nothing_is_overdue(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 2);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "b", .body = "2");
+    COME(stand, .offset = 12, .key = "b", .body = "3");
+    COME(stand, .offset = 13, .key = "c", .body = "4");
+    settle(stand, "2", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; up 2; up 4");
+    revoke(stand);
+    expect(stand, "lost");
+    settle(stand, "1", SETTLE_GIVE_BACK);
+    settle(stand, "4", SETTLE_HANDLED);
+    expect(stand, "release");
+    stand_down(stand);
+}
+
+/* What came up while the partition was being handed over is told that it comes again, too. */
+static void catching_up_ends_in_time(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 2);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "a", .body = "2");
+    COME(stand, .offset = 12, .key = "a", .body = "3");
+    COME(stand, .offset = 13, .key = "b", .body = "4");
+    settle(stand, "4", SETTLE_HANDLED);
+    revoke(stand);
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; up 4; lost; store t/0 11; up 2, overdue");
+    pass(stand, 3000);
+    expect(stand, "lost; commit");
+    member_events.on_committed(stand->member, NULL);
+    settle(stand, "2", SETTLE_HANDLED);
+    expect(stand, "release");
     stand_down(stand);
 }
 
@@ -268,6 +346,9 @@ int main(void)
         cmocka_unit_test(a_record_has_an_identity),
         cmocka_unit_test(what_comes_a_second_time_says_so),
         cmocka_unit_test(a_key_waits_for_what_was_up_before),
+        cmocka_unit_test(what_was_overtaken_is_caught_up_on),
+        cmocka_unit_test(behind_what_fails_nothing_is_overdue),
+        cmocka_unit_test(catching_up_ends_in_time),
         cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
         cmocka_unit_test(commits_that_go_on_failing_are_said),
         cmocka_unit_test(a_last_commit_that_is_refused_is_tried_again),
