@@ -499,6 +499,7 @@ static void session_new(struct h2 *h2, bool server)
     nghttp2_option_set_no_auto_window_update(option, 1);
     /* Resets are counted here, with regard to what they cost. */
     nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_RATE);
+    nghttp2_option_set_no_closed_streams(option, 1); /* 200 bytes each, up to the most at once */
     nghttp2_option_set_max_send_header_block_length(option, ANSWER_BLOCK_MAX);
     int refused = server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
                          : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);

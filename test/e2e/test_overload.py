@@ -379,3 +379,20 @@ def test_500_mb_each_way_grow_by_less_than_2(beside):
                 got += len(client.recv(1 << 18))
                 time.sleep((1 << 18) / pace / 4)
         assert up.growth <= 2 * MB and down.growth <= 2 * MB
+
+
+@pytest.mark.soak
+def test_streams_that_are_over_leave_nothing(beside):
+    with Bodies(1) as service, contextlib.ExitStack() as opened:
+        sidecar, listen = beside(service)
+        clients = [opened.enter_context(H2Frames(listen)) for _ in range(100)]
+
+        def ask_each(streams):
+            for stream in streams:
+                for client in clients:
+                    client.ask(GET, stream)
+                assert all(client.outcome(stream).status == 200 for client in clients)
+        ask_each(range(1, 21, 2))
+        with Watch(sidecar) as later:
+            ask_each(range(21, 221, 2))
+        assert later.growth <= len(clients) * 8192
