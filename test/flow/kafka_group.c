@@ -209,11 +209,18 @@ static void keep_silent(struct member_client *member)
     member->saying = NOTHING;
 }
 
+static void rebalance(struct group *group)
+{
+    if (!group->rebalancing)
+        group->since_ms = sim_now_ms(group->kafka->sim);
+    group->rebalancing = true;
+}
+
 /* It lost what it has, and learns of that when it hears us again. */
 static void expel(struct member_client *member)
 {
     member->expelled = true;
-    member->group->rebalancing = true;
+    rebalance(member->group);
     if (member->saying == ASSIGNED)
         keep_silent(member);
 }
@@ -225,7 +232,7 @@ static void welcome_back(struct member_client *member)
     if (member->state != OUT)
         return;
     member->expelled = false;
-    member->group->rebalancing = true;
+    rebalance(member->group);
 }
 
 static void look_at(struct member_client *member, uint64_t now_ms)
@@ -243,13 +250,10 @@ static void on_look(struct sim_event *event)
     struct group *group = thing_of(event, struct group, look);
     uint64_t now_ms = sim_now_ms(group->kafka->sim);
     sim_schedule(group->kafka->sim, event, LOOK_US);
-    bool before = group->rebalancing;
     list_each (&group->members, link)
         look_at(thing_of(link, struct member_client, link), now_ms);
     if (!group->rebalancing || !group->kafka->running)
         return;
-    if (!before)
-        group->since_ms = now_ms;
     unsigned members = 0;
     bool released = true;
     list_each (&group->members, link) {
@@ -272,7 +276,7 @@ static void on_look(struct sim_event *event)
 void kafka_rebalance(struct kafka *kafka)
 {
     list_each (&kafka->groups, link)
-        thing_of(link, struct group, link)->rebalancing = true;
+        rebalance(thing_of(link, struct group, link));
 }
 
 /* --- records ---------------------------------------------------------------------------------- */
@@ -406,7 +410,7 @@ static void on_closed(struct sim_event *event)
         free(commit);
     }
     list_leave(&member->link);
-    member->group->rebalancing = true;
+    rebalance(member->group);
     if (list_empty(&member->group->members))
         sim_unschedule(sim, &member->group->look);
     member->events->on_closed(member->owner);
@@ -488,7 +492,7 @@ struct member_client *sim_member_open(struct worker *worker, const struct client
     if (list_empty(&member->group->members))
         sim_schedule(kafka->sim, &member->group->look, LOOK_US);
     list_append(&member->group->members, &member->link);
-    member->group->rebalancing = true;
+    rebalance(member->group);
     sim_schedule(kafka->sim, &member->fetch, 1000);
     return member;
 }
