@@ -322,8 +322,8 @@ static void on_revoked(void *owner)
     assert(!member->revoked);
     kafka_count(member->lane, "revocations", 1);
     member->revoked = true;
-    tell_lost(member);
     begin_to_let_go(member);
+    tell_lost(member); /* what rests is given back in there */
 }
 
 static void on_taken(void *owner)

@@ -33,6 +33,7 @@ struct stand {
     struct done left;
     struct arrival *up[STAND_MOST]; /* the oldest first */
     unsigned up_count;
+    const char *rests; /* given back once it is told to be lost; NULL: nothing */
 };
 
 /* What the client was told goes there; one stand at a time. */
@@ -127,10 +128,26 @@ static void on_arrival(struct intake *intake, struct arrival *arrival)
          arrival->redelivered ? " again" : "", arrival->overdue ? ", overdue" : "");
 }
 
+/* Settles what is up under that body, within the turn. */
+static inline void settle_now(struct stand *stand, const char *body, enum settlement settlement)
+{
+    unsigned at = 0;
+    while (at < stand->up_count && !slice_is(stand->up[at]->message.body, body))
+        at++;
+    assert_true(at < stand->up_count);
+    struct arrival *arrival = stand->up[at];
+    stand->up_count--;
+    memmove(stand->up + at, stand->up + at + 1, (stand->up_count - at) * sizeof(*stand->up));
+    member_settle(stand->member, arrival, settlement);
+}
+
 static void on_lost(struct intake *intake)
 {
-    (void)intake;
+    struct stand *stand = thing_of(intake, struct stand, intake);
     note("lost");
+    if (stand->rests != NULL)
+        settle_now(stand, stand->rests, SETTLE_GIVE_BACK);
+    stand->rests = NULL;
 }
 
 static void on_ready(struct intake *intake)
@@ -144,17 +161,9 @@ static inline void turn(struct stand *stand)
     worker_finish_turn(&stand->worker);
 }
 
-/* Settles what is up under that body. */
 static inline void settle(struct stand *stand, const char *body, enum settlement settlement)
 {
-    unsigned at = 0;
-    while (at < stand->up_count && !slice_is(stand->up[at]->message.body, body))
-        at++;
-    assert_true(at < stand->up_count);
-    struct arrival *arrival = stand->up[at];
-    stand->up_count--;
-    memmove(stand->up + at, stand->up + at + 1, (stand->up_count - at) * sizeof(*stand->up));
-    member_settle(stand->member, arrival, settlement);
+    settle_now(stand, body, settlement);
     turn(stand);
 }
 

@@ -188,6 +188,32 @@ static void catching_up_ends_in_time(void **state)
     stand_down(stand);
 }
 
+/* What rests is given back as soon as it is told to be lost, in the midst of that. */
+static void what_is_given_back_at_once_ends_no_catching_up(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 8);
+    assign(stand, 1);
+    COME(stand, .offset = 10, .key = "a", .body = "1");
+    COME(stand, .offset = 11, .key = "a", .body = "2");
+    COME(stand, .offset = 12, .key = "b", .body = "3");
+    COME(stand, .offset = 13, .key = "c", .body = "4");
+    COME(stand, .offset = 14, .key = "d", .body = "5");
+    settle(stand, "3", SETTLE_HANDLED);
+    settle(stand, "4", SETTLE_GIVE_BACK);
+    settle(stand, "1", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; up 3; up 4; up 5; store t/0 11");
+    stand->rests = "5";
+    revoke(stand);
+    expect(stand, "lost; up 4 again, overdue; up 2, overdue");
+    settle(stand, "4", SETTLE_HANDLED);
+    settle(stand, "2", SETTLE_HANDLED);
+    expect(stand, "store t/0 14; commit");
+    member_events.on_committed(stand->member, NULL);
+    expect(stand, "release");
+    stand_down(stand);
+}
+
 /* It leaves its group only after what was up before, too. */
 static void what_is_up_is_waited_for_at_the_end(void **state)
 {
@@ -349,6 +375,7 @@ int main(void)
         cmocka_unit_test(what_was_overtaken_is_caught_up_on),
         cmocka_unit_test(behind_what_fails_nothing_is_overdue),
         cmocka_unit_test(catching_up_ends_in_time),
+        cmocka_unit_test(what_is_given_back_at_once_ends_no_catching_up),
         cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
         cmocka_unit_test(commits_that_go_on_failing_are_said),
         cmocka_unit_test(a_last_commit_that_is_refused_is_tried_again),
