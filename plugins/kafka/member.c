@@ -148,12 +148,12 @@ static void on_dispatch(struct task *task)
 {
     struct member *member = thing_of(task, struct member, dispatch);
     bool ends = is_letting_go(member);
+    bool in_time = ends && worker_now_ms(member->lane->worker) < member->begin_until_ms;
     struct bead *bead;
     while (member->up - member->stale < member->credit &&
            (bead = strands_next(&member->strands)) != NULL) {
         struct held *held = thing_of(bead, struct held, bead);
-        held->arrival.overdue = ends && !member->late &&
-                                held->record.offset < held->partition->reach;
+        held->arrival.overdue = in_time && held->record.offset < held->partition->reach;
         if (!ends || held->arrival.overdue)
             hand_up(member, held);
     }
@@ -297,14 +297,26 @@ static void on_assigned(void *owner, const struct position *positions, unsigned 
     let_go(member);
 }
 
+/* Of that time, how long calls may begin that shall end within it. Where one may take longer than
+ * the whole of it, half is left for them. */
+static uint64_t time_to_begin(const struct member *member, uint64_t ms)
+{
+    return member->timeout_ms < ms ? ms - member->timeout_ms : ms / 2;
+}
+
 /* The group goes on from the first record of a partition that is not handled. Those behind it that
  * are (their calls were faster, or their keys had less to do) would come twice; so what they have
- * overtaken is handled, too, as far as the time for handing over allows. */
-static void begin_to_let_go(struct member *member)
+ * overtaken is handled, too, as far as there is time: the next one to get the partition must not
+ * call the service with a key that is still up here. */
+static void begin_to_let_go(struct member *member, uint64_t begin_ms)
 {
+    struct worker *worker = member->lane->worker;
+    uint64_t until = worker_now_ms(worker) + begin_ms;
+    bool leaves = member->leaving != NULL && member->revoked; /* has begun to let go before */
+    if (!leaves || until < member->begin_until_ms)
+        member->begin_until_ms = until;
     member->late = member->tried = false;
-    worker_timer_stop(member->lane->worker, &member->again);
-    worker_timer(member->lane->worker, &member->patience, member->handover_ms);
+    worker_timer_stop(worker, &member->again);
     dispatch(member);
 }
 
@@ -322,7 +334,8 @@ static void on_revoked(void *owner)
     assert(!member->revoked);
     kafka_count(member->lane, "revocations", 1);
     member->revoked = true;
-    begin_to_let_go(member);
+    begin_to_let_go(member, time_to_begin(member, member->handover_ms));
+    worker_timer(member->lane->worker, &member->patience, member->handover_ms);
     tell_lost(member); /* what rests is given back in there */
 }
 
@@ -494,10 +507,11 @@ void member_unsubscribe(void *subscription, struct done *done)
     struct member *member = subscription;
     assert(member->leaving == NULL);
     member->leaving = done;
+    uint64_t grace = time_to_begin(member, member->lane->worker->snapshot->grace_ms);
     if (member->revoked)
         let_go(member);
     else
-        begin_to_let_go(member);
+        begin_to_let_go(member, grace < member->handover_ms ? grace : member->handover_ms);
 }
 
 bool member_may_reply(void *subscription, struct slice reply_to)

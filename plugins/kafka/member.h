@@ -52,8 +52,8 @@ struct member {
     struct arena arena; /* names, and what is wanted */
     struct wanted *wanted;
     unsigned wanted_count;
-    size_t max_span, max_bytes; /* per partition; of all together */
-    uint64_t handover_ms;
+    size_t max_span, max_bytes;       /* per partition; of all together */
+    uint64_t handover_ms, timeout_ms; /* the latter: of a call */
     struct list partitions;
     unsigned count;           /* of those that are ours */
     struct partition *latest; /* the one that the last record came from */
@@ -69,6 +69,7 @@ struct member {
     bool tried;          /* the commit before letting go */
     bool closing;
     bool complained;
+    uint64_t begin_until_ms; /* while letting go: until then what is overdue comes up */
     struct task dispatch;
     struct timer tick;     /* commits; repeats alarms */
     struct timer patience; /* of handing over, of the last commit */

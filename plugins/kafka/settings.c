@@ -80,9 +80,10 @@ const struct setting kafka_subscription_table[] = {
               "part, and then pauses." },
     { "handover", SETTING_DURATION, 0, "3s", 0, 30000, .since = "0.1",
       .help =
-          "How long calls in flight may take to finish when a partition goes to another member, "
-          "and how long records that others have overtaken are still delivered then and when the "
-          "sidecar drains: each that is not comes again, and with it those that overtook it." },
+          "How long a rebalance waits for calls in flight and, as a drain does, for records that "
+          "others have overtaken: what is not handled by then comes again, and all behind it. Such "
+          "a record is begun while its `timeout` still fits, or in the first half where `timeout` "
+          "is longer than this." },
     { "declare", SETTING_GROUP, 0, .children = declare_rows, .since = "0.1",
       .help = "Declares the topics when they are not there; the topics of dead letters are "
               "declared in any "

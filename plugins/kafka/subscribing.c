@@ -123,6 +123,7 @@ static struct member *allocate(struct lane *lane, const struct values *values,
     member->max_span = (size_t)values_number(values, "span");
     member->max_bytes = values_bytes(values, "span_bytes") / lane->worker->snapshot->workers;
     member->handover_ms = values_ms(values, "handover");
+    member->timeout_ms = values_ms(values, "timeout");
     arena_init(&member->arena, 1024 * 1024);
     member_init(member);
     const char *group = values_text(values, "group");

@@ -276,7 +276,8 @@ static inline struct stand *stand_up(size_t max_span, size_t max_bytes, unsigned
     assert_non_null(stand);
     stand->now_ms = 5000;
     const struct clock clock = { stand_now, stand_now, stand_random, stand };
-    stand->snapshot = (struct snapshot){ .refs = 1, .service = "inventory", .workers = 1 };
+    stand->snapshot =
+        (struct snapshot){ .refs = 1, .service = "inventory", .workers = 1, .grace_ms = 8000 };
     worker_init(&stand->worker, 0, clock, &stand->net);
     stand->worker.snapshot = &stand->snapshot;
     stand->host = (struct host){ .log = stand_log, .count = stand_count };

@@ -214,6 +214,76 @@ static void what_is_given_back_at_once_ends_no_catching_up(void **state)
     stand_down(stand);
 }
 
+/* Whoever gets the partition next would call the service with the key while that goes on. */
+static void what_would_not_end_in_time_is_not_begun(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t handover_ms, timeout_ms, begin_ms;
+    } cases[] = { { 0, 30000, 0 }, { 3000, 30000, 1500 }, { 3000, 2000, 1000 } };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct stand *stand = stand_up(100, 1 << 20, 8);
+        stand->member->handover_ms = cases[i].handover_ms;
+        stand->member->timeout_ms = cases[i].timeout_ms;
+        assign(stand, 1);
+        COME(stand, .offset = 10, .key = "a", .body = "1");
+        COME(stand, .offset = 11, .key = "a", .body = "2");
+        COME(stand, .offset = 12, .key = "a", .body = "3");
+        COME(stand, .offset = 13, .key = "b", .body = "4");
+        settle(stand, "4", SETTLE_HANDLED);
+        expect(stand, "assign 1; ready; up 1; up 4");
+        revoke(stand);
+        if (cases[i].begin_ms > 0) {
+            pass(stand, cases[i].begin_ms - 1);
+            settle(stand, "1", SETTLE_HANDLED);
+            expect(stand, "lost; store t/0 11; up 2, overdue");
+            pass(stand, 1);
+            settle(stand, "2", SETTLE_HANDLED);
+            expect(stand, "store t/0 12; commit");
+        } else {
+            settle(stand, "1", SETTLE_HANDLED);
+            expect(stand, "lost; store t/0 11; commit");
+        }
+        member_events.on_committed(stand->member, NULL);
+        expect(stand, "release");
+        stand_down(stand);
+    }
+}
+
+/* Nor what could outlive a drain, whatever the group does meanwhile. */
+static void a_drain_has_its_own_end(void **state)
+{
+    (void)state;
+    for (int revoked = 0; revoked < 2; revoked++) {
+        struct stand *stand = stand_up(100, 1 << 20, 8);
+        stand->snapshot.grace_ms = 1500;
+        stand->member->timeout_ms = 500;
+        assign(stand, 1);
+        COME(stand, .offset = 10, .key = "a", .body = "1");
+        COME(stand, .offset = 11, .key = "a", .body = "2");
+        COME(stand, .offset = 12, .key = "a", .body = "3");
+        COME(stand, .offset = 13, .key = "b", .body = "4");
+        settle(stand, "4", SETTLE_HANDLED);
+        member_unsubscribe(stand->member, &stand->left);
+        pass(stand, 900);
+        if (revoked)
+            revoke(stand);
+        stand->trace.len = 0;
+        pass(stand, 99);
+        settle(stand, "1", SETTLE_HANDLED);
+        expect(stand, "store t/0 11; up 2, overdue");
+        pass(stand, 1);
+        settle(stand, "2", SETTLE_HANDLED);
+        expect(stand, "store t/0 12; commit");
+        member_events.on_committed(stand->member, NULL);
+        expect(stand, revoked ? "release; close" : "close");
+        member_events.on_closed(stand->member);
+        turn(stand);
+        expect(stand, "left");
+        stand_end(stand);
+    }
+}
+
 /* It leaves its group only after what was up before, too. */
 static void what_is_up_is_waited_for_at_the_end(void **state)
 {
@@ -376,6 +446,8 @@ int main(void)
         cmocka_unit_test(behind_what_fails_nothing_is_overdue),
         cmocka_unit_test(catching_up_ends_in_time),
         cmocka_unit_test(what_is_given_back_at_once_ends_no_catching_up),
+        cmocka_unit_test(what_would_not_end_in_time_is_not_begun),
+        cmocka_unit_test(a_drain_has_its_own_end),
         cmocka_unit_test(what_is_up_is_waited_for_at_the_end),
         cmocka_unit_test(commits_that_go_on_failing_are_said),
         cmocka_unit_test(a_last_commit_that_is_refused_is_tried_again),
