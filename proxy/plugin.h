@@ -124,8 +124,10 @@ struct intake;
  * on_lost). */
 struct arrival {
     struct message message;
-    bool redelivered;  /* may have been delivered before */
-    bool overdue;      /* after unsubscribe: others behind it are handled, which would come again */
+    bool redelivered; /* may have been delivered before */
+    /* The source is letting go, and what is handled behind this one would come again with it: begun
+     * after unsubscribe, too, and tried only once. */
+    bool overdue;
     unsigned attempts; /* made before, as the message says: shunt-attempt */
     bool wants_reply;  /* message.reply_to is there */
     /* worker's wall clock: the caller's deadline (shunt-deadline, or ttl); 0: none */
@@ -149,7 +151,8 @@ enum settlement {
 struct intake {
     void (*on_arrival)(struct intake *intake, struct arrival *arrival);
     /* The connection or channel is gone: arrivals that are not settled come again; settling them
-     * is allowed and does nothing but free them. */
+     * is allowed and does nothing but free them. Before on_ready it may be told again, of those that
+     * have come since. */
     void (*on_lost)(struct intake *intake);
     /* Consuming has begun (again). */
     void (*on_ready)(struct intake *intake);

@@ -49,7 +49,7 @@ static void retry(struct delivery *delivery, bool counted, uint64_t asked_ms)
         delivery_kill(delivery, REASON_attempts_exhausted);
         return;
     }
-    if (delivery->lost || subscription->stopping || subscription->paused) {
+    if (delivery_is_leaving(delivery) || subscription->paused) {
         delivery_set_aside(delivery);
         return;
     }

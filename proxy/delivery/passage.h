@@ -80,6 +80,13 @@ static inline bool delivery_is_request(const struct delivery *delivery)
     return delivery->arrival->wants_reply;
 }
 
+/* It comes again elsewhere unless it is over soon: nothing is tried twice. */
+static inline bool delivery_is_leaving(const struct delivery *delivery)
+{
+    assert(delivery->arrival != NULL);
+    return delivery->lost || delivery->subscription->stopping || delivery->arrival->overdue;
+}
+
 /* Moves the machine; an illegal move is a bug and aborts. Keeps the counts of the subscription. */
 void delivery_move(struct delivery *delivery, enum stage next);
 /* Settles. The delivery must not be touched after this; the same holds for all that follow. */

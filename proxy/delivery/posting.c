@@ -196,7 +196,7 @@ void delivery_set_aside(struct delivery *delivery)
 {
     const struct subscription *subscription = delivery->subscription;
     worker_timer_stop(subscription->worker, &delivery->timer);
-    if (delivery->lost || subscription->stopping || !subscription->asked)
+    if (delivery_is_leaving(delivery) || !subscription->asked)
         delivery_give_back(delivery);
     else
         delivery_put_off(delivery, ASIDE_MS);
@@ -308,7 +308,7 @@ static void post_failed(struct delivery *delivery, enum outcome outcome, enum re
     }
     uint64_t wait = backoff_ms(worker, FIRST_REPOST_MS, LONGEST_REPOST_MS, delivery->posts);
     bool late = worker_now_ms(worker) + wait > delivery->give_up_ms;
-    bool pointless = reply ? too_large : delivery->lost || subscription->stopping;
+    bool pointless = reply ? too_large : delivery_is_leaving(delivery);
     if (late || pointless) {
         abandon_letter(delivery, reply ? "reply_lost" : "letter_failed");
         return;

@@ -324,6 +324,21 @@ static void what_is_overdue_is_called_after_a_stop(void **state)
     stand_down(stand);
 }
 
+/* Who gets it next is waited for already. */
+static void what_is_overdue_is_tried_once(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("");
+    ARRIVE(stand, .id = "m1", .overdue = true);
+    answer(stand, 500);
+    expect(stand, "call POST / m1 attempt 1; back m1");
+    ARRIVE(stand, .id = "m1", .redelivered = true, .overdue = true);
+    answer(stand, 404);
+    confirm(stand, OUTCOME_MAYBE_SENT);
+    expect(stand, "call POST / m1 attempt 2; dead m1: service_failed 404 after 2; back m1");
+    stand_down(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_body_that_kills_the_service_is_bounded_without_an_id),
         cmocka_unit_test(a_stop_lets_calls_finish_and_gives_the_rest_back),
         cmocka_unit_test(what_is_overdue_is_called_after_a_stop),
+        cmocka_unit_test(what_is_overdue_is_tried_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
