@@ -146,7 +146,7 @@ static void on_speak(struct sim_event *event)
 {
     struct member_client *member = thing_of(event, struct member_client, speak);
     enum saying saying = member->saying;
-    if (saying != TAKEN && !hears(member)) {
+    if (saying != TAKEN && !member->closing && !hears(member)) { /* closing needs nobody */
         sim_schedule(member->kafka->sim, event, 100 * 1000);
         return;
     }
