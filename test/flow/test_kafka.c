@@ -262,12 +262,15 @@ static void house_close(struct house *house)
     free(house);
 }
 
+/* Nothing comes twice, however often the group rebalances. */
 static void a_good_day(uint64_t seed)
 {
     struct house *house = house_open(seed, true, seed % 2 == 0);
     for (int i = 0; i < 60; i++) {
         place(house);
         sim_run(house->sim, sim_below(house->sim, 40), NULL, NULL);
+        if (sim_chance(house->sim, 20))
+            kafka_rebalance(house->kafka);
     }
     settle(house);
     house_close(house);
