@@ -377,7 +377,7 @@ static void on_committed(struct sim_event *event)
 void sim_commit(struct member_client *member)
 {
     struct sim *sim = member->kafka->sim;
-    must(!member->closing);
+    must(!member->closing || member->state == REVOKING);
     bool arrives = hears(member) && !member->expelled && member->state != OUT;
     for (unsigned i = 0; i < member->count && arrives; i++) {
         const struct reading *reading = &member->readings[i];
