@@ -51,8 +51,9 @@ def test_concurrency_is_the_process_s(crowd):
 
 @pytest.mark.short
 def test_all_of_them_drain(crowd):
+    before = len(crowd.service.received("/event/load"))
     loads = [crowd.load(style, 200, rate=200, connections=30) for style in ("sync", "request_reply", "event")]
-    crowd.service.wait_for("/event/load", 700)
+    crowd.service.wait_for("/event/load", before + 100)
     crowd.callee.terminate()
     crowd.callee.wait_end()
     crowd.callee.start()
