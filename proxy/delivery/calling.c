@@ -49,15 +49,13 @@ static void retry(struct delivery *delivery, bool counted, uint64_t asked_ms)
         delivery_kill(delivery, REASON_attempts_exhausted);
         return;
     }
-    if (delivery_is_leaving(delivery) || subscription->paused) {
-        delivery_set_aside(delivery);
-        return;
-    }
     uint64_t wait = backoff_ms(subscription->worker, policy->backoff_ms, policy->max_backoff_ms,
                                delivery->waits++);
     uint64_t asked = asked_ms < policy->max_backoff_ms ? asked_ms : policy->max_backoff_ms;
     wait = asked > wait ? asked : wait;
-    if (worker_wall_ms(subscription->worker) + wait > born_ms(delivery) + policy->max_age_ms)
+    if (delivery_is_leaving(delivery) || subscription->paused)
+        delivery_set_aside(delivery, subscription->paused ? ASIDE_MS : wait);
+    else if (worker_wall_ms(subscription->worker) + wait > born_ms(delivery) + policy->max_age_ms)
         delivery_kill(delivery, REASON_too_old);
     else
         wait_or_put_off(delivery, wait);
@@ -84,7 +82,7 @@ static void judge_failure(struct delivery *delivery, enum reason reason, enum ou
     if (is_down(reason, outcome)) {
         /* First, so that what is given back does not come at once again. */
         subscription_pause(delivery->subscription, reasons[reason].text);
-        delivery_set_aside(delivery);
+        delivery_set_aside(delivery, ASIDE_MS);
     } else if (reasons[reason].fault == FAULT_CLIENT && reason != REASON_deadline_passed) {
         delivery_kill(delivery, reason);
     } else {

@@ -260,7 +260,7 @@ static void admit(struct delivery *delivery)
         return;
     }
     if (subscription->paused && !request) {
-        delivery_set_aside(delivery);
+        delivery_set_aside(delivery, ASIDE_MS);
         return;
     }
     enum reason reason = examine(delivery);
@@ -342,12 +342,19 @@ static bool rests(const struct delivery *delivery)
     }
 }
 
+static uint64_t time_left_ms(const struct delivery *delivery)
+{
+    uint64_t now = worker_now_ms(delivery->subscription->worker), due = delivery->timer.due_ms;
+    bool waits = delivery->stage == STAGE_WAITING && !delivery->subscription->paused;
+    return !waits ? ASIDE_MS : due > now ? due - now : 1;
+}
+
 void passage_return(struct subscription *subscription)
 {
     assert(subscription->paused || subscription->stopping);
     list_each_leaving (&subscription->deliveries, link) {
         struct delivery *delivery = thing_of(link, struct delivery, link);
         if (rests(delivery))
-            delivery_set_aside(delivery);
+            delivery_set_aside(delivery, time_left_ms(delivery));
     }
 }

@@ -24,6 +24,8 @@
 
 #include "delivery/subscription.h"
 
+enum { ASIDE_MS = 10000 }; /* for how long an event makes way whose service is down */
+
 enum stage {
     STAGE_NEW,
     STAGE_PARKED,    /* waits for a place among the calls that may be made at once */
@@ -128,9 +130,10 @@ void delivery_reply_error(struct delivery *delivery, enum reason reason, enum ou
 void delivery_kill(struct delivery *delivery, enum reason reason);
 /* Back to the broker, which brings it again after `wait_ms`. */
 void delivery_put_off(struct delivery *delivery, uint64_t wait_ms);
-/* An event whose service is down makes way: given back, or put off where requests come behind
- * it. */
-void delivery_set_aside(struct delivery *delivery);
+/* An event whose service is down, or whose subscription stops, makes way: given back; or put off by
+ * `wait_ms`, where requests come behind it, or where attempts were made that its message does not
+ * tell of (promise 15). */
+void delivery_set_aside(struct delivery *delivery, uint64_t wait_ms);
 /* STAGE_REPOSTING is over: the letter is posted again. */
 void delivery_post_again(struct delivery *delivery);
 /* Whether what is being posted is a reply. */

@@ -14,7 +14,6 @@
 #include "delivery/passage.h"
 #include "observe/observe.h"
 
-#define ASIDE_MS          10000
 #define FIRST_REPOST_MS   100
 #define LONGEST_REPOST_MS 5000
 /* Also what was held for its whole time already is posted more than once before it is given
@@ -191,15 +190,24 @@ void delivery_put_off(struct delivery *delivery, uint64_t wait_ms)
         post(delivery, LETTER_DELAYED, wait_ms);
 }
 
-/* Nothing is burnt by it: its attempts are what they were. */
-void delivery_set_aside(struct delivery *delivery)
+/* Whether attempts were made that only we know of, and shall not much longer. */
+static bool would_be_forgotten(const struct delivery *delivery)
 {
     const struct subscription *subscription = delivery->subscription;
+    return subscription->stopping && !delivery->lost && !subscription->source->keeps_order &&
+           delivery->stage != STAGE_REPOSTING && delivery->attempts > delivery->arrival->attempts;
+}
+
+/* Nothing is burnt by it: its attempts are what they were. */
+void delivery_set_aside(struct delivery *delivery, uint64_t wait_ms)
+{
+    const struct subscription *subscription = delivery->subscription;
+    bool makes_way = subscription->asked && !delivery_is_leaving(delivery);
     worker_timer_stop(subscription->worker, &delivery->timer);
-    if (delivery_is_leaving(delivery) || !subscription->asked)
-        delivery_give_back(delivery);
+    if (makes_way || would_be_forgotten(delivery))
+        delivery_put_off(delivery, wait_ms);
     else
-        delivery_put_off(delivery, ASIDE_MS);
+        delivery_give_back(delivery);
 }
 
 /* --- what became of it ------------------------------------------------------------------------ */

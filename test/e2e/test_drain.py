@@ -54,6 +54,22 @@ def test_events_that_were_not_begun_go_back(world):
     assert len(world.service.received("/event/load")) == 100
 
 
+def test_attempts_outlive_the_callee(world):
+    """A message that was tried says so when it comes again: a rollout gives none that is poison its attempts back."""
+    world.service.behave({"path": "/event/load", "answer": {"status": 503, "delay": 0.05}})
+    world.load("event", 20).finish()
+    for attempts in (1, 3):
+        wait_until(lambda: any(int(request.values("shunt-attempt")[0]) >= attempts
+                               for request in world.service.received("/event/load")), 20, "it is tried")
+        world.callee.stop()
+        world.callee.start()
+    world.service.wait_for("/event/load", 5 * 20)
+    tried = {}
+    for request in world.service.received("/event/load"):
+        tried.setdefault(request.body, []).append(int(request.values("shunt-attempt")[0]))
+    assert len(tried) == 20 and all(attempts == [1, 2, 3, 4, 5] for attempts in tried.values()), tried
+
+
 def test_a_draining_sidecar_is_not_ready(world):
     begin_slow_calls(world, ["request_reply"], 3)
     world.caller.terminate()
