@@ -5,6 +5,7 @@
 The path of a call says its style: /sync/…, /request_reply/…, /event/…; the two queues are named after the scene.
 A few more paths lead to a queue of a plain AMQP program (/plain/…), to one that nobody reads (/parked/…), to none at
 all (/nowhere/event/…, /nowhere/call/…), or leave a second only (/brief/…)."""
+import sys
 import time
 
 from support import configs
@@ -34,8 +35,12 @@ class Stage:
         self.caller, self.callee = Shunt("caller", self.folder, caller), Shunt("callee", self.folder, callee)
 
     def __enter__(self):
-        for part in (*self.own_relays, self.service, self.callee, self.caller):
-            part.start()
+        try:
+            for part in (*self.own_relays, self.service, self.callee, self.caller):
+                part.start()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, kind, *_):
