@@ -342,11 +342,14 @@ static bool rests(const struct delivery *delivery)
     }
 }
 
-static uint64_t time_left_ms(const struct delivery *delivery)
+/* For how long it makes way: a stop takes from no wait and adds to none. */
+static uint64_t wait_left_ms(const struct delivery *delivery)
 {
-    uint64_t now = worker_now_ms(delivery->subscription->worker), due = delivery->timer.due_ms;
-    bool waits = delivery->stage == STAGE_WAITING && !delivery->subscription->paused;
-    return !waits ? ASIDE_MS : due > now ? due - now : 1;
+    const struct subscription *subscription = delivery->subscription;
+    uint64_t now = worker_now_ms(subscription->worker), due = delivery->timer.due_ms;
+    if (subscription->paused)
+        return ASIDE_MS;
+    return delivery->stage == STAGE_WAITING && due > now ? due - now : 1;
 }
 
 void passage_return(struct subscription *subscription)
@@ -355,6 +358,6 @@ void passage_return(struct subscription *subscription)
     list_each_leaving (&subscription->deliveries, link) {
         struct delivery *delivery = thing_of(link, struct delivery, link);
         if (rests(delivery))
-            delivery_set_aside(delivery, time_left_ms(delivery));
+            delivery_set_aside(delivery, wait_left_ms(delivery));
     }
 }

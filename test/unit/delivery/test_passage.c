@@ -307,6 +307,25 @@ static void a_stop_lets_calls_finish_and_gives_the_rest_back(void **state)
     stand_down(stand);
 }
 
+/* It has waited for its time, and only a place is missing. */
+static void what_is_due_at_a_stop_is_not_put_off_for_long(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("concurrency = 1;");
+    ARRIVE(stand, .id = "m1");
+    answer(stand, 500);
+    ARRIVE(stand, .id = "m2");
+    pass(stand, 125);
+    stand->trace.len = 0;
+    subscription_stop(stand->subscription);
+    expect(stand, "unsubscribe; delay m1 by 1 after 1");
+    confirm(stand, OUTCOME_STORED);
+    answer(stand, 200);
+    expect(stand, "ack m1; ack m2");
+    left(stand);
+    stand_down(stand);
+}
+
 /* Others behind it are done, and would come again if it were not. */
 static void what_is_overdue_is_called_after_a_stop(void **state)
 {
@@ -364,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_request_still_gets_its_reply),
         cmocka_unit_test(a_body_that_kills_the_service_is_bounded_without_an_id),
         cmocka_unit_test(a_stop_lets_calls_finish_and_gives_the_rest_back),
+        cmocka_unit_test(what_is_due_at_a_stop_is_not_put_off_for_long),
         cmocka_unit_test(what_is_overdue_is_called_after_a_stop),
         cmocka_unit_test(what_is_overdue_is_tried_once),
     };
