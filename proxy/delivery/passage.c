@@ -100,10 +100,12 @@ void delivery_finish(struct delivery *delivery, enum settlement settlement)
     delivery_check_gone(delivery);
 }
 
-/* For when it comes again. What was never tried needs no memory. */
+/* For when it comes again. What was never tried needs no memory, and a request is never tried
+ * again: it may have its ID from the same place as an event, which is not to be taken for it. */
 void delivery_remember(struct delivery *delivery, unsigned attempts)
 {
-    if (attempts == 0 && delivery->reason == REASON_none)
+    bool untried = attempts == 0 && delivery->reason == REASON_none;
+    if (untried || delivery_is_request(delivery))
         return;
     struct remembered known = {
         .attempts = attempts,
@@ -178,7 +180,7 @@ static void recall(struct delivery *delivery)
     delivery->first_seen_ms = seen != 0 && seen < now ? seen : now;
     delivery->attempts = arrival->attempts;
     struct remembered known;
-    if (arrival->redelivered &&
+    if (arrival->redelivered && !arrival->wants_reply &&
         memory_take(&delivery->subscription->memory, memory_key(arrival), &known)) {
         if (known.attempts > delivery->attempts)
             delivery->attempts = known.attempts;
@@ -302,8 +304,7 @@ static void lose(struct delivery *delivery)
         delivery_give_back(delivery);
         return;
     case STAGE_CALLING: /* this attempt may do its work, or be what kills the service */
-        if (!delivery_is_request(delivery))
-            delivery_remember(delivery, delivery->attempts + 1);
+        delivery_remember(delivery, delivery->attempts + 1);
         return;
     case STAGE_POSTING:
         if (!delivery_is_replying(delivery))

@@ -272,6 +272,31 @@ static void a_body_that_kills_the_service_is_bounded_without_an_id(void **state)
     stand_down(stand);
 }
 
+/* Several programs may publish to one queue, and give the same ID to two things. */
+static void a_request_has_no_part_in_an_event_with_its_id(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("concurrency = 1; retry = { attempts = 2; };");
+    ARRIVE(stand, .id = "1");
+    answer(stand, 500);
+    ARRIVE(stand, .id = "m2");
+    ARRIVE(stand, .id = "1", .reply_to = "reply.a", .attempts = 7);
+    lose_connection(stand);
+    answer(stand, 200);
+    expect(stand, "call POST / 1 attempt 1; call POST / m2 attempt 1; back 1; back 1; ack m2");
+    ARRIVE(stand, .id = "m2", .redelivered = true);
+    ARRIVE(stand, .id = "1", .reply_to = "reply.a", .redelivered = true);
+    ARRIVE(stand, .id = "1", .redelivered = true);
+    expect(stand, "call POST / m2 attempt 2");
+    subscription_stop(stand->subscription);
+    expect(stand, "unsubscribe; back 1; delay 1 by 1 after 1");
+    confirm(stand, OUTCOME_STORED);
+    answer(stand, 200);
+    expect(stand, "ack 1; ack m2");
+    left(stand);
+    stand_down(stand);
+}
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 /* What was tried says so when it comes again: we shall not know it by then (promise 15). */
@@ -382,6 +407,7 @@ int main(void)
         cmocka_unit_test(what_waited_or_was_parked_is_let_go),
         cmocka_unit_test(a_request_still_gets_its_reply),
         cmocka_unit_test(a_body_that_kills_the_service_is_bounded_without_an_id),
+        cmocka_unit_test(a_request_has_no_part_in_an_event_with_its_id),
         cmocka_unit_test(a_stop_lets_calls_finish_and_gives_the_rest_back),
         cmocka_unit_test(what_is_due_at_a_stop_is_not_put_off_for_long),
         cmocka_unit_test(what_is_overdue_is_called_after_a_stop),
