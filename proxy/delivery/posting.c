@@ -272,6 +272,9 @@ static bool hollow(struct delivery *delivery)
 /* A letter that is too large is written again, so that it fits whatever it answers. */
 static bool shrink(struct delivery *delivery, enum reason reason)
 {
+    bool delayed = delivery->letter.kind == LETTER_DELAYED;
+    if (delayed && delivery_is_leaving(delivery))
+        return false; /* who gets it next has no need to put it off */
     if (delivery->bare)
         return hollow(delivery);
     delivery->bare = true;
@@ -280,7 +283,7 @@ static bool shrink(struct delivery *delivery, enum reason reason)
         return write_error_reply(delivery, OUTCOME_ANSWERED) == 0;
     }
     /* One that cannot even be put off is dead, whatever it was meant to be. */
-    if (delivery->letter.kind == LETTER_DELAYED)
+    if (delayed)
         delivery->reason = reason;
     delivery->letter.kind = LETTER_DEAD;
     struct postmark mark = postmark_of(delivery);

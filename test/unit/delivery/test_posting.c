@@ -190,6 +190,26 @@ static void a_stop_waits_for_confirms_and_not_for_more(void **state)
     stand_down(stand);
 }
 
+/* It would have been tried again in its place: that we go is no reason to give it up. */
+static void what_a_stop_cannot_put_off_is_given_back(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("concurrency = 1;");
+    ARRIVE(stand, .id = "m1");
+    answer(stand, 500);
+    ARRIVE(stand, .id = "m2");
+    stand->refuse_publish = REASON_message_too_large;
+    stand->trace.len = 0;
+    subscription_stop(stand->subscription);
+    expect(stand, "unsubscribe; refused; back m1");
+    stand->refuse_publish = REASON_none;
+    answer(stand, 500);
+    confirm(stand, -REASON_fields_too_large);
+    expect(stand, "delay m2 by 125 after 1; back m2");
+    left(stand);
+    stand_down(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_reply_that_no_message_can_hold_becomes_a_small_one),
         cmocka_unit_test(a_lost_letter_is_let_go),
         cmocka_unit_test(a_stop_waits_for_confirms_and_not_for_more),
+        cmocka_unit_test(what_a_stop_cannot_put_off_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
