@@ -358,7 +358,11 @@ void passage_return(struct subscription *subscription)
     assert(subscription->paused || subscription->stopping);
     list_each_leaving (&subscription->deliveries, link) {
         struct delivery *delivery = thing_of(link, struct delivery, link);
-        if (rests(delivery))
+        if (!rests(delivery))
+            continue;
+        if (delivery->stage == STAGE_REPOSTING)
+            delivery_post_again(delivery);
+        else
             delivery_set_aside(delivery, wait_left_ms(delivery));
     }
 }

@@ -107,7 +107,8 @@ void delivery_remember(struct delivery *delivery, unsigned attempts);
 void passage_begin(struct subscription *subscription, struct arrival *arrival);
 /* The connection of everything that is under way is gone. */
 void passage_lost(struct subscription *subscription);
-/* Sets aside what only rests, as far as a pause or a stop asks for it. */
+/* Sets aside what only rests, as far as a pause or a stop asks for it. A letter that waits to be
+ * posted again is posted now: what it says would be forgotten with us. */
 void passage_return(struct subscription *subscription);
 
 /* --- calling.c */
@@ -134,7 +135,7 @@ void delivery_put_off(struct delivery *delivery, uint64_t wait_ms);
  * `wait_ms`, where requests come behind it, or where attempts were made that its message does not
  * tell of (promise 15). */
 void delivery_set_aside(struct delivery *delivery, uint64_t wait_ms);
-/* STAGE_REPOSTING is over: the letter is posted again. */
+/* STAGE_REPOSTING is over, in time or early: the letter is posted again. */
 void delivery_post_again(struct delivery *delivery);
 /* Whether what is being posted is a reply. */
 bool delivery_is_replying(const struct delivery *delivery);

@@ -2,9 +2,9 @@
  *
  * Happy path: written (letters.c), published, confirmed, and the message is settled. Failures: a
  * letter that is too large is written again, smaller; one that the broker does not take is
- * posted again with back-off as long as the message may be held, or its reply is wanted. After that
- * a reply is counted as lost, since a request never runs twice for it; anything else is given back,
- * remembered, and so never lost.
+ * posted again with back-off as long as the message may be held, or its reply is wanted; once more
+ * when the subscription stops. After that a reply is counted as lost, since a request never runs
+ * twice for it; anything else is given back, remembered, and so never lost.
  */
 #include <assert.h>
 
@@ -195,7 +195,7 @@ static bool would_be_forgotten(const struct delivery *delivery)
 {
     const struct subscription *subscription = delivery->subscription;
     return subscription->stopping && !delivery->lost && !subscription->source->keeps_order &&
-           delivery->stage != STAGE_REPOSTING && delivery->attempts > delivery->arrival->attempts;
+           delivery->attempts > delivery->arrival->attempts;
 }
 
 /* Nothing is burnt by it: its attempts are what they were. */
@@ -248,6 +248,7 @@ void delivery_init_posting(struct delivery *delivery)
 void delivery_post_again(struct delivery *delivery)
 {
     assert(delivery->stage == STAGE_REPOSTING);
+    worker_timer_stop(delivery->subscription->worker, &delivery->timer);
     publish(delivery);
 }
 

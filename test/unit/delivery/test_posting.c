@@ -178,14 +178,19 @@ static void a_stop_waits_for_confirms_and_not_for_more(void **state)
     answer(stand, 404);
     ARRIVE(stand, .id = "m3");
     answer(stand, 404);
+    ARRIVE(stand, .id = "m4");
+    answer(stand, 404);
     confirm(stand, OUTCOME_NOT_SENT); /* m1 waits to be posted again */
+    confirm(stand, OUTCOME_NOT_SENT); /* and m2 */
     stand->trace.len = 0;
     subscription_stop(stand->subscription);
-    expect(stand, "unsubscribe; back m1");
+    expect(stand, "unsubscribe; dead m1: service_failed 404 after 1; "
+                  "dead m2: service_failed 404 after 1");
     confirm(stand, OUTCOME_STORED);
-    expect(stand, "ack m2");
     confirm(stand, OUTCOME_NOT_SENT);
-    expect(stand, "back m3");
+    confirm(stand, OUTCOME_STORED);
+    confirm(stand, OUTCOME_NOT_SENT);
+    expect(stand, "ack m3; back m4; ack m1; back m2");
     left(stand);
     stand_down(stand);
 }
