@@ -64,7 +64,8 @@ static void on_request(void *context, const struct http_text *request,
     answer->after_us = sim_chance(sim, 80) ? sim_below(sim, 5000) : sim_below(sim, 200 * 1000);
     answer->hang = sim_chance(sim, shop->hanging_percent);
     answer->break_off = sim_chance(sim, shop->breaking_percent);
-    answer->status = order->poison ? 404 : sim_chance(sim, shop->failing_percent) ? 500 : 200;
+    bool fails = order->failing || sim_chance(sim, shop->failing_percent);
+    answer->status = order->poison ? 404 : fails ? 500 : 200;
     snprintf(answer->body, sizeof(answer->body), "done %.*s", (int)body.len, (const char *)body.at);
 }
 

@@ -23,6 +23,7 @@ struct order {
     struct purchase *purchase; /* NULL: another program published it */
     unsigned carried_out;      /* times that inventory had it */
     bool poison;               /* inventory refuses it with 404 */
+    bool failing;              /* it always fails there with 500 */
     bool hung_up, turned_away; /* the caller left; it came while the shop was closed */
     bool judged;               /* its answer was looked at */
 };

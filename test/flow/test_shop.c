@@ -108,6 +108,28 @@ static void the_receiver_drains(uint64_t seed)
     shop_close(shop);
 }
 
+/* Promise 15: neither a new process nor another configuration gives a message its attempts back. */
+static void attempts_outlive_the_receiver(uint64_t seed)
+{
+    struct shop *shop = shop_open(seed, false);
+    for (int i = 0; i < 6; i++) {
+        for (uint64_t n = sim_below(shop->sim, 20); n > 0; n--)
+            shop->book[shop_order(shop, WAY_EVENT)].failing = true;
+        sim_run(shop->sim, sim_between(shop->sim, 200, 700), NULL, NULL); /* it is connected */
+        if (sim_chance(shop->sim, 50)) {
+            shop_reload(shop);
+            continue;
+        }
+        sidecar_terminate(shop->inventory_sidecar);
+        must(sim_run(shop->sim, 1000, inventory_is_drained, shop));
+        sidecar_start(shop->inventory_sidecar);
+    }
+    shop_settle(shop);
+    for (unsigned number = 1; number <= shop->count; number++)
+        must(shop->book[number].carried_out == 1004); /* four attempts, and a dead letter */
+    shop_close(shop);
+}
+
 /* On the caller's side: calls that were taken get their answers, others are not taken. */
 static void the_caller_drains(uint64_t seed)
 {
@@ -302,8 +324,16 @@ static void inventory_kill_begins(struct trouble *trouble)
     sidecar_kill(trouble->shop->inventory_sidecar);
 }
 
-static void inventory_kill_ends(struct trouble *trouble)
+static void inventory_drain_begins(struct trouble *trouble)
 {
+    sidecar_terminate(trouble->shop->inventory_sidecar);
+}
+
+/* What has not drained by then is killed. */
+static void inventory_comes_back(struct trouble *trouble)
+{
+    if (!sidecar_drained(trouble->shop->inventory_sidecar))
+        sidecar_kill(trouble->shop->inventory_sidecar);
     sidecar_start(trouble->shop->inventory_sidecar);
 }
 
@@ -343,7 +373,8 @@ static const struct fault {
     { "inventory hangs", hanging_begins, hanging_ends },
     { "inventory breaks off", breaking_begins, breaking_ends },
     { "orders' sidecar killed", orders_kill_begins, orders_kill_ends },
-    { "inventory's sidecar killed", inventory_kill_begins, inventory_kill_ends },
+    { "inventory's sidecar killed", inventory_kill_begins, inventory_comes_back },
+    { "inventory's sidecar drains", inventory_drain_begins, inventory_comes_back },
     { "slow reader", slow_begins, slow_ends },
     { "queue deleted", queue_deletion_begins, NULL },
 };
@@ -456,6 +487,7 @@ SCENARIO(what_others_publish, 20)
 SCENARIO(a_crowd, 10)
 SCENARIO(reloads_under_load, 20)
 SCENARIO(the_receiver_drains, 20)
+SCENARIO(attempts_outlive_the_receiver, 20)
 SCENARIO(the_caller_drains, 20)
 SCENARIO(one_queue_for_both, 20)
 SCENARIO(one_fault, 160)
@@ -470,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_a_crowd),
         cmocka_unit_test(test_reloads_under_load),
         cmocka_unit_test(test_the_receiver_drains),
+        cmocka_unit_test(test_attempts_outlive_the_receiver),
         cmocka_unit_test(test_the_caller_drains),
         cmocka_unit_test(test_one_queue_for_both),
         cmocka_unit_test(test_one_fault),
