@@ -83,16 +83,26 @@ static int write_error_reply(struct delivery *delivery, enum outcome outcome)
                         &delivery->message);
 }
 
+/* Whether it is over, since nobody waits for a reply any more. */
+static bool drop_late(struct delivery *delivery)
+{
+    if (!delivery_is_expired(delivery))
+        return false;
+    observe_event(delivery->subscription->worker, "reply_late");
+    delivery_finish(delivery, SETTLE_HANDLED);
+    return true;
+}
+
 /* Promise 2: "no" is said only once nobody can run the message any more. So the broker drops it
  * first; where it went with its connection, it comes again, and whoever gets it then answers. */
 static void on_retired(struct done *done, int result)
 {
     struct delivery *delivery = thing_of(done, struct delivery, retired);
     assert(delivery->stage == STAGE_RETIRING);
-    if (result == 0)
-        post(delivery, LETTER_REPLY, 0);
-    else
+    if (result < 0)
         delivery_finish(delivery, SETTLE_HANDLED);
+    else if (!drop_late(delivery))
+        post(delivery, LETTER_REPLY, 0);
 }
 
 static void retire(struct delivery *delivery)
@@ -112,11 +122,8 @@ static bool is_shared(const struct delivery *delivery)
 void delivery_reply_error(struct delivery *delivery, enum reason reason, enum outcome outcome)
 {
     assert(delivery_is_request(delivery) && reason != REASON_none);
-    if (delivery_is_expired(delivery)) {
-        observe_event(delivery->subscription->worker, "reply_late");
-        delivery_finish(delivery, SETTLE_HANDLED);
+    if (drop_late(delivery))
         return;
-    }
     bool spared = outcome == OUTCOME_NOT_SENT || outcome == OUTCOME_REFUSED_WHOLE;
     if (spared && is_shared(delivery)) {
         spared = false;
@@ -141,11 +148,8 @@ void delivery_reply(struct delivery *delivery, const struct head *answer,
                     const struct fields *trailers)
 {
     assert(delivery_is_request(delivery) && delivery->stage == STAGE_CALLING);
-    if (delivery_is_expired(delivery)) {
-        observe_event(delivery->subscription->worker, "reply_late");
-        delivery_finish(delivery, SETTLE_HANDLED);
+    if (drop_late(delivery))
         return;
-    }
     struct postmark mark = postmark_of(delivery);
     int refused = letter_reply(delivery->arrival, &mark, answer, trailers,
                                bytes_slice(&delivery->answer), &delivery->arena,

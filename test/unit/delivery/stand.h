@@ -42,6 +42,7 @@ struct stand {
     unsigned post_count;
     enum reason refuse_publish; /* what publish answers; REASON_none: it takes */
     int retire_result;          /* 0: the broker drops what is retired */
+    uint64_t retire_ms;         /* how long that takes it */
     unsigned unsettled;
     struct done *leaving;
 
@@ -271,6 +272,8 @@ struct retirement {
     struct task task;
     struct done *done;
     int result;
+    struct hand_clock *clock;
+    uint64_t takes_ms;
 };
 
 static inline void source_is_retired(struct task *task)
@@ -278,6 +281,7 @@ static inline void source_is_retired(struct task *task)
     struct retirement *retirement = thing_of(task, struct retirement, task);
     struct done *done = retirement->done;
     int result = retirement->result;
+    retirement->clock->now_ms += retirement->takes_ms;
     free(retirement);
     done->on_done(done, result);
 }
@@ -288,7 +292,9 @@ static inline void source_retire(void *subscription, struct arrival *arrival, st
     note(stand, "retire %s", thing_of(arrival, struct kept, arrival)->name);
     struct retirement *retirement = calloc(1, sizeof(*retirement));
     assert_non_null(retirement);
-    *retirement = (struct retirement){ { .run = source_is_retired }, done, stand->retire_result };
+    *retirement = (struct retirement){
+        { .run = source_is_retired }, done, stand->retire_result, &stand->clock, stand->retire_ms
+    };
     worker_defer(&stand->worker, &retirement->task);
 }
 

@@ -424,6 +424,18 @@ static void an_answer_after_the_deadline_is_dropped(void **state)
     stand_down(stand);
 }
 
+/* So is one of our own, whose time passes while the broker drops the request. */
+static void a_refusal_after_the_deadline_is_dropped(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up("");
+    stand->retire_ms = 700;
+    ARRIVE(stand, .id = "r1", .reply_to = "reply.a", .expires_in_ms = 700);
+    fail_call(stand, OUTCOME_NOT_SENT, REASON_connection_refused);
+    expect(stand, "call POST / r1 attempt 1; retire r1; ack r1");
+    stand_down(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_refusal_says_no_only_when_nobody_else_can_run_it),
         cmocka_unit_test(the_callers_deadline_bounds_the_call),
         cmocka_unit_test(an_answer_after_the_deadline_is_dropped),
+        cmocka_unit_test(a_refusal_after_the_deadline_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
