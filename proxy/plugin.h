@@ -193,8 +193,9 @@ struct source {
     int (*publish)(void *subscription, const struct letter *letter, struct done *done);
     /* Allowed in any order; a stale one (an earlier connection's) frees only. */
     void (*settle)(void *subscription, struct arrival *arrival, enum settlement settlement);
-    /* Stops consuming; unsettled arrivals may still be settled until `done`, which comes when
-     * none is left. Of those that are handed up after it only overdue ones are begun. */
+    /* Stops consuming; unsettled arrivals may still be settled, and letters about them published,
+     * until `done`, which comes when none is left. Of those that are handed up after it only
+     * overdue ones are begun. */
     void (*unsubscribe)(void *subscription, struct done *done);
     /* Before a refusal which says that nobody ran the message (promise 2): acknowledges it now.
      * done->on_done(0) once the broker has surely dropped it, on_done(-1) when the connection

@@ -5,9 +5,9 @@
  * 0, and a probe asks until the service takes connections; then credit again. Where requests come
  * as well consuming goes on, so that callers are told (promise 12), and each event is put off until
  * later, so that none stands before them. Lost connection: the
- * source consumes again by itself, and says on_ready. Stop: unsubscribe, deliveries finish; when
- * the source has nothing unsettled and the last call is gone, the memory goes at the end of that
- * turn.
+ * source consumes again by itself, and says on_ready. Stop: unsubscribe, what waits is given back or
+ * put off, other deliveries finish; when the source has nothing unsettled and the last call is gone,
+ * the memory goes at the end of that turn.
  */
 #include "delivery/delivery.h"
 

@@ -27,8 +27,8 @@ bool subscription_stopping(const struct subscription *subscription);
 struct subscription *subscription_start(struct worker *worker, struct snapshot *snapshot,
                                         const struct subscription_settings *settings);
 const struct subscription_settings *subscription_settings(const struct subscription *subscription);
-/* Stops consuming, lets deliveries, replies and dead letters finish, then leaves the worker's
- * list, tells worker_check_drained and frees itself. */
+/* Stops consuming, lets calls and letters finish, hands back what only waits, then leaves the
+ * worker's list, tells worker_check_drained and frees itself. */
 void subscription_stop(struct subscription *subscription);
 /* Whether messages are being consumed: the source is ready, the service is not known to be down. */
 bool subscription_ready(const struct subscription *subscription);

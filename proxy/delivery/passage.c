@@ -2,7 +2,7 @@
  *
  * Happy path: passage_begin examines the message and has it called (calling.c); when all is said,
  * delivery_finish settles it. Failures: what cannot or may not be called is refused with its
- * reason; a subscription that pauses or stops gives back what only rests; what is lost with its
+ * reason; a subscription that pauses or stops sets aside what only rests; what is lost with its
  * connection is remembered. The memory of a delivery goes when it is over and its last call is
  * gone.
  */

@@ -131,9 +131,9 @@ void delivery_reply_error(struct delivery *delivery, enum reason reason, enum ou
 void delivery_kill(struct delivery *delivery, enum reason reason);
 /* Back to the broker, which brings it again after `wait_ms`. */
 void delivery_put_off(struct delivery *delivery, uint64_t wait_ms);
-/* An event whose service is down, or whose subscription stops, makes way: given back; or put off by
- * `wait_ms`, where requests come behind it, or where attempts were made that its message does not
- * tell of (promise 15). */
+/* Makes way, since its service is down or its subscription stops: given back; or put off by
+ * `wait_ms`, where requests come behind it, or where a stop would forget attempts that its message
+ * does not tell of (promise 15). */
 void delivery_set_aside(struct delivery *delivery, uint64_t wait_ms);
 /* STAGE_REPOSTING is over, in time or early: the letter is posted again. */
 void delivery_post_again(struct delivery *delivery);
