@@ -312,10 +312,8 @@ static void begin_to_let_go(struct member *member, uint64_t begin_ms)
 {
     struct worker *worker = member->lane->worker;
     uint64_t until = worker_now_ms(worker) + begin_ms;
-    bool leaves = member->leaving != NULL && member->revoked; /* has begun to let go before */
-    if (!leaves || until < member->begin_until_ms)
+    if (until < member->begin_until_ms)
         member->begin_until_ms = until;
-    member->late = member->tried = false;
     worker_timer_stop(worker, &member->again);
     dispatch(member);
 }
@@ -334,6 +332,7 @@ static void on_revoked(void *owner)
     assert(!member->revoked);
     kafka_count(member->lane, "revocations", 1);
     member->revoked = true;
+    member->late = member->tried = false;
     begin_to_let_go(member, time_to_begin(member, member->handover_ms));
     worker_timer(member->lane->worker, &member->patience, member->handover_ms);
     tell_lost(member); /* what rests is given back in there */
@@ -467,6 +466,8 @@ static void let_go(struct member *member)
     worker_timer_stop(worker, &member->patience);
     if (member->revoked) {
         member->revoked = member->tried = member->late = false;
+        if (member->leaving == NULL)
+            member->begin_until_ms = UINT64_MAX;
         kafka_library.release(member->client);
     }
     if (member->leaving != NULL && member->up == 0 && !member->closing) {
@@ -508,10 +509,7 @@ void member_unsubscribe(void *subscription, struct done *done)
     assert(member->leaving == NULL);
     member->leaving = done;
     uint64_t grace = time_to_begin(member, member->lane->worker->snapshot->grace_ms);
-    if (member->revoked)
-        let_go(member);
-    else
-        begin_to_let_go(member, grace < member->handover_ms ? grace : member->handover_ms);
+    begin_to_let_go(member, grace < member->handover_ms ? grace : member->handover_ms);
 }
 
 bool member_may_reply(void *subscription, struct slice reply_to)
@@ -539,6 +537,7 @@ void member_init(struct member *member)
     member->tick.on_timer = on_tick;
     member->patience.on_timer = on_patience;
     member->again.on_timer = on_again;
+    member->begin_until_ms = UINT64_MAX;
     list_init(&member->partitions);
     strands_init(&member->strands);
 }

@@ -166,20 +166,27 @@ static void behind_what_fails_nothing_is_overdue(void **state)
     stand_down(stand);
 }
 
-/* What came up while the partition was being handed over is told that it comes again, too. */
-static void catching_up_ends_in_time(void **state)
+/* "4" is done while "1" is up, and "2" and "3" wait for it. */
+static void be_overtaken(struct stand *stand)
 {
-    (void)state;
-    struct stand *stand = stand_up(100, 1 << 20, 2);
     assign(stand, 1);
     COME(stand, .offset = 10, .key = "a", .body = "1");
     COME(stand, .offset = 11, .key = "a", .body = "2");
     COME(stand, .offset = 12, .key = "a", .body = "3");
     COME(stand, .offset = 13, .key = "b", .body = "4");
     settle(stand, "4", SETTLE_HANDLED);
+    expect(stand, "assign 1; ready; up 1; up 4");
+}
+
+/* What came up while the partition was being handed over is told that it comes again, too. */
+static void catching_up_ends_in_time(void **state)
+{
+    (void)state;
+    struct stand *stand = stand_up(100, 1 << 20, 2);
+    be_overtaken(stand);
     revoke(stand);
     settle(stand, "1", SETTLE_HANDLED);
-    expect(stand, "assign 1; ready; up 1; up 4; lost; store t/0 11; up 2, overdue");
+    expect(stand, "lost; store t/0 11; up 2, overdue");
     pass(stand, 3000);
     expect(stand, "lost; commit");
     member_events.on_committed(stand->member, NULL);
@@ -225,13 +232,7 @@ static void what_would_not_end_in_time_is_not_begun(void **state)
         struct stand *stand = stand_up(100, 1 << 20, 8);
         stand->member->handover_ms = cases[i].handover_ms;
         stand->member->timeout_ms = cases[i].timeout_ms;
-        assign(stand, 1);
-        COME(stand, .offset = 10, .key = "a", .body = "1");
-        COME(stand, .offset = 11, .key = "a", .body = "2");
-        COME(stand, .offset = 12, .key = "a", .body = "3");
-        COME(stand, .offset = 13, .key = "b", .body = "4");
-        settle(stand, "4", SETTLE_HANDLED);
-        expect(stand, "assign 1; ready; up 1; up 4");
+        be_overtaken(stand);
         revoke(stand);
         if (cases[i].begin_ms > 0) {
             pass(stand, cases[i].begin_ms - 1);
@@ -254,19 +255,17 @@ static void what_would_not_end_in_time_is_not_begun(void **state)
 static void a_drain_has_its_own_end(void **state)
 {
     (void)state;
-    for (int revoked = 0; revoked < 2; revoked++) {
+    enum { NEVER, BEFORE, AFTER };
+    for (int revoked = NEVER; revoked <= AFTER; revoked++) {
         struct stand *stand = stand_up(100, 1 << 20, 8);
         stand->snapshot.grace_ms = 1500;
         stand->member->timeout_ms = 500;
-        assign(stand, 1);
-        COME(stand, .offset = 10, .key = "a", .body = "1");
-        COME(stand, .offset = 11, .key = "a", .body = "2");
-        COME(stand, .offset = 12, .key = "a", .body = "3");
-        COME(stand, .offset = 13, .key = "b", .body = "4");
-        settle(stand, "4", SETTLE_HANDLED);
+        be_overtaken(stand);
+        if (revoked == BEFORE)
+            revoke(stand);
         member_unsubscribe(stand->member, &stand->left);
         pass(stand, 900);
-        if (revoked)
+        if (revoked == AFTER)
             revoke(stand);
         stand->trace.len = 0;
         pass(stand, 99);
@@ -276,7 +275,7 @@ static void a_drain_has_its_own_end(void **state)
         settle(stand, "2", SETTLE_HANDLED);
         expect(stand, "store t/0 12; commit");
         member_events.on_committed(stand->member, NULL);
-        expect(stand, revoked ? "release; close" : "close");
+        expect(stand, revoked == NEVER ? "close" : "release; close");
         member_events.on_closed(stand->member);
         turn(stand);
         expect(stand, "left");
